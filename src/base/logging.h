@@ -1,0 +1,21 @@
+// Logging, on stderr: one line an event.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <string_view>
+
+#include "base/result.h"
+
+namespace varve {
+
+// Call once, before any thread starts. `level` is trace, debug, info, warning, error or off;
+// anything else is InvalidArgument.
+Result<> set_up_logging(std::string_view level);
+
+// An error is logged once, where it is handled.
+inline void log_error(std::string_view what, const Error& error) {
+  spdlog::error("{}: {} ({})", what, error.message(), name(error.code()));
+}
+
+}  // namespace varve

@@ -1,0 +1,50 @@
+// Reads one layer file.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "layer/layer_name.h"
+#include "layer/value.h"
+
+namespace varve {
+
+// Thread-safe. Every block that is read is checked against its checksum; a mismatch is Corrupted
+// and names the file.
+class LayerReader {
+ public:
+  // Corrupted when the file is no layer file, or says of itself that it is another one than its
+  // name.
+  static Result<LayerReader> open(const std::filesystem::path& path);
+
+  LayerReader(LayerReader&&) noexcept;
+  LayerReader& operator=(LayerReader&&) noexcept;
+  ~LayerReader();
+
+  const LayerName& name() const;
+  // Versions in the file.
+  uint64_t version_count() const;
+
+  // Receives a version; its view is valid until the call returns. An error ends the scan and
+  // becomes its result.
+  using VersionVisitor = std::function<Result<>(const Version&)>;
+  // All versions of the keys in `range`, keys ascending, the newest version of a key first.
+  Result<> scan(const KeyRange& range, const VersionVisitor& visit) const;
+
+  struct FoundVersion {
+    Lsn lsn;
+    ValueKind kind;
+    Bytes value;
+  };
+  // The newest version of `key` at or below `lsn`, if the file holds one.
+  Result<std::optional<FoundVersion>> find(const Key& key, Lsn lsn) const;
+
+ private:
+  struct State;
+  explicit LayerReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace varve
