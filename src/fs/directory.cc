@@ -95,7 +95,7 @@ Result<std::vector<DirectoryEntry>> list_directory(const std::filesystem::path& 
   return entries;
 }
 
-Result<bool> exists(const std::filesystem::path& path) {
+Result<bool> path_exists(const std::filesystem::path& path) {
   struct stat status{};
   if (::lstat(path.c_str(), &status) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;

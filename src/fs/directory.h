@@ -42,7 +42,7 @@ struct DirectoryEntry {
 Result<std::vector<DirectoryEntry>> list_directory(const std::filesystem::path& directory);
 
 // Whether anything has that name; an error other than its absence is an error.
-Result<bool> exists(const std::filesystem::path& path);
+Result<bool> path_exists(const std::filesystem::path& path);
 
 // Removes a file; its absence is not an error.
 Result<> remove_file(const std::filesystem::path& path);

@@ -1,0 +1,23 @@
+// Bringing a timeline from the remote storage into the work directory, whole.
+#pragma once
+
+#include <filesystem>
+
+#include "storage_sync/local_manifest.h"
+#include "storage_sync/sync_context.h"
+
+namespace varve {
+
+// Downloads the layers of `target` that are not in `directory`, then writes `target` as its
+// metadata file, last: until then the timeline there is what it was before. A layer file that is
+// there already is kept when its checksum is right, and replaced when not. After an error the call
+// may be repeated; what was downloaded is not downloaded again.
+Result<> download_timeline(const SyncContext& context, const std::filesystem::path& directory,
+                           const LocalManifest& target, const ByteProgress& progress,
+                           const CallOptions& options);
+
+// Whether the file has the size and checksum of the layer. An error only when that can't be told.
+Result<bool> layer_file_is_intact(const std::filesystem::path& path, const LayerEntry& layer,
+                                  const CallOptions& options);
+
+}  // namespace varve

@@ -1,0 +1,95 @@
+#include "storage_sync/frame_codec.h"
+
+#include <zstd.h>
+
+#include "base/checksum.h"
+
+namespace varve {
+namespace {
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+// A context is costly to set up and is kept per thread, as zstd.h advises.
+ZSTD_CCtx* compression_context() {
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
+  return context.get();
+}
+
+ZSTD_DCtx* decompression_context() {
+  thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
+  return context.get();
+}
+
+Result<> decompress_into(ByteView stored, std::span<uint8_t> raw) {
+  const size_t size = ZSTD_decompressDCtx(decompression_context(), raw.data(), raw.size(),
+                                          stored.data(), stored.size());
+  if (ZSTD_isError(size) != 0U) {
+    return make_error(ErrorCode::kCorrupted, "zstd: {}", ZSTD_getErrorName(size));
+  }
+  if (size != raw.size()) {
+    return make_error(ErrorCode::kCorrupted, "zstd gave {} bytes where {} were expected", size,
+                      raw.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Bytes> zstd_compress(ByteView raw, int level) {
+  Bytes stored(ZSTD_compressBound(raw.size()));
+  const size_t size = ZSTD_compressCCtx(compression_context(), stored.data(), stored.size(),
+                                        raw.data(), raw.size(), level);
+  if (ZSTD_isError(size) != 0U) {
+    return make_error(ErrorCode::kInternal, "zstd: {}", ZSTD_getErrorName(size));
+  }
+  stored.resize(size);
+  return stored;
+}
+
+Result<Bytes> zstd_decompress(ByteView stored, size_t raw_size) {
+  Bytes raw(raw_size);
+  VARVE_TRY(decompress_into(stored, raw));
+  return raw;
+}
+
+Result<EncodedFrame> encode_frame(Bytes raw, int level) {
+  EncodedFrame frame;
+  frame.raw_size = static_cast<uint32_t>(raw.size());
+  VARVE_ASSIGN(Bytes compressed, zstd_compress(raw, level));
+  if (compressed.size() < raw.size()) {
+    frame.codec = FrameCodec::kZstd;
+    // The bound of the compressor is larger than the frame: give the rest back before it queues up.
+    compressed.shrink_to_fit();
+    frame.stored = std::move(compressed);
+  } else {
+    frame.codec = FrameCodec::kStored;
+    frame.stored = std::move(raw);
+  }
+  frame.checksum = checksum64(frame.stored);
+  return frame;
+}
+
+Result<> decode_frame(const Frame& frame, ByteView stored, std::span<uint8_t> raw) {
+  if (stored.size() != frame.stored_size || raw.size() != frame.raw_size) {
+    return make_error(ErrorCode::kCorrupted, "frame at byte {}: {} bytes where {} were expected",
+                      frame.offset, stored.size(), frame.stored_size);
+  }
+  if (checksum64(stored) != frame.checksum) {
+    return make_error(ErrorCode::kCorrupted, "frame at byte {}: its checksum does not match",
+                      frame.offset);
+  }
+  if (frame.codec == FrameCodec::kZstd) {
+    return decompress_into(stored, raw).context(fmt::format("frame at byte {}", frame.offset));
+  }
+  if (stored.size() != raw.size()) {
+    return make_error(ErrorCode::kCorrupted, "frame at byte {}: stored and raw size differ",
+                      frame.offset);
+  }
+  if (!raw.empty()) std::memcpy(raw.data(), stored.data(), raw.size());
+  return {};
+}
+
+}  // namespace varve

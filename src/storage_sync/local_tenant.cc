@@ -1,0 +1,76 @@
+#include "storage_sync/local_tenant.h"
+
+#include "storage_sync/checked_file.h"
+
+namespace varve {
+namespace {
+
+constexpr std::string_view kMagic = "VARVETEN";
+
+}  // namespace
+
+Result<> LocalTenant::check_owned() const {
+  if (fence) {
+    return make_error(
+        ErrorCode::kConflict,
+        "tenant {} was taken over by {} at {}: this work directory no longer writes to it. Use it "
+        "there, or take it back with 'varve tenant attach {}'",
+        manifest.id,
+        fence->writer.is_nil() ? "another server" : "writer " + fence->writer.to_string(),
+        fence->at.to_string(), manifest.id);
+  }
+  if (writer.is_nil()) {
+    return make_error(ErrorCode::kConflict,
+                      "tenant {} is owned by writer {}, another work directory: use it there, or "
+                      "take it over with 'varve tenant attach {}'",
+                      manifest.id, manifest.stamp.writer, manifest.id);
+  }
+  return {};
+}
+
+Bytes LocalTenant::encode() const {
+  ByteWriter out;
+  out.put(head.sequence);
+  out.put(head.checksum);
+  out.put(writer);
+  out.put(static_cast<uint8_t>(fence ? 1 : 0));
+  out.put(fence ? fence->writer : WriterId{});
+  out.put(static_cast<uint64_t>(fence ? fence->at.micros : 0));
+  out.put_blob(manifest.encode());
+  return std::move(out).take();
+}
+
+Result<LocalTenant> LocalTenant::decode(ByteView bytes) {
+  ByteReader in(bytes, "tenant file");
+  LocalTenant tenant;
+  uint8_t fenced = 0;
+  Fence fence;
+  uint64_t micros = 0;
+  ByteView manifest;
+  VARVE_TRY(in.get(tenant.head.sequence));
+  VARVE_TRY(in.get(tenant.head.checksum));
+  VARVE_TRY(in.get(tenant.writer));
+  VARVE_TRY(in.get(fenced));
+  VARVE_TRY(in.get(fence.writer));
+  VARVE_TRY(in.get(micros));
+  VARVE_TRY(in.get_blob(manifest));
+  VARVE_TRY(in.finish());
+  fence.at.micros = static_cast<int64_t>(micros);
+  if (fenced > 1)
+    return make_error(ErrorCode::kCorrupted, "a flag of the tenant file is {}", fenced);
+  if (fenced == 1) tenant.fence = fence;
+  VARVE_ASSIGN(tenant.manifest, TenantManifest::decode(manifest));
+  return tenant;
+}
+
+Result<LocalTenant> LocalTenant::read(const std::filesystem::path& tenant_directory) {
+  const auto path = tenant_directory / kTenantFileName;
+  VARVE_ASSIGN(const Bytes body, read_checked_file(path, kMagic));
+  return decode(body).context(path.string());
+}
+
+Result<> LocalTenant::write(const std::filesystem::path& tenant_directory) const {
+  return write_checked_file(tenant_directory / kTenantFileName, kMagic, encode());
+}
+
+}  // namespace varve

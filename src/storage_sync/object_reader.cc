@@ -1,0 +1,267 @@
+#include "storage_sync/object_reader.h"
+
+#include <fcntl.h>
+
+#include <deque>
+#include <future>
+
+#include "fs/directory.h"
+#include "fs/file.h"
+#include "remote_storage/streams.h"
+#include "storage_sync/frame_codec.h"
+
+namespace varve {
+namespace {
+
+// Enough for the trailer and the manifest of most commits, so that one request reads both.
+constexpr uint64_t kTailSize = 64 << 10;
+
+std::string in_object(const ObjectName& object) {
+  return "object " + object.key();
+}
+
+std::string in_member(const LogName& log, const LayerEntry& layer) {
+  return fmt::format("object {}{}, member {}", log.prefix(), layer.stored.object,
+                     layer.name.to_string());
+}
+
+Result<> check_identity(const ObjectName& object, const TimelineManifest& manifest) {
+  if (object.log == LogName{manifest.id.tenant, manifest.id.timeline} &&
+      object.sequence == manifest.stamp.sequence) {
+    return {};
+  }
+  return make_error(ErrorCode::kCorrupted, "{}: its manifest is that of {} at number {}",
+                    in_object(object), manifest.id, manifest.stamp.sequence);
+}
+
+Result<> check_identity(const ObjectName& object, const TenantManifest& manifest) {
+  if (object.log == LogName{manifest.id, {}} && object.sequence == manifest.stamp.sequence) {
+    return {};
+  }
+  return make_error(ErrorCode::kCorrupted, "{}: its manifest is that of tenant {} at number {}",
+                    in_object(object), manifest.id, manifest.stamp.sequence);
+}
+
+Result<> check_identity(const ObjectName& object, const PackManifest& manifest) {
+  const LogName log{manifest.id.tenant, manifest.id.timeline};
+  if (object == ObjectName::pack(log, manifest.nonce, manifest.part)) return {};
+  return make_error(ErrorCode::kCorrupted, "{}: its manifest is that of pack {}", in_object(object),
+                    ObjectName::pack(log, manifest.nonce, manifest.part).key());
+}
+
+template <typename Read>
+Result<Read> read_and_decode(RemoteStorage& storage, const ObjectName& object,
+                             const CallOptions& options) {
+  using Manifest = decltype(Read::manifest);
+  Read read;
+  VARVE_ASSIGN(read.tail, read_object_tail(storage, object, options));
+  VARVE_ASSIGN(read.manifest, Manifest::decode(read.tail.manifest).context(in_object(object)));
+  VARVE_TRY(check_identity(object, read.manifest));
+  return read;
+}
+
+// Decodes frames on a pool and hands them on in their order, with a bounded number in flight.
+class OrderedDecoder {
+ public:
+  OrderedDecoder(ThreadPool& pool, const ByteSink& sink)
+      : pool_(pool), sink_(sink), window_(2 * pool.size()) {}
+  ~OrderedDecoder() {
+    for (auto& frame : pending_) frame.wait();
+  }
+  OrderedDecoder(const OrderedDecoder&) = delete;
+  OrderedDecoder& operator=(const OrderedDecoder&) = delete;
+
+  Result<> add(const Frame& frame, Bytes stored) {
+    while (pending_.size() >= window_) VARVE_TRY(hand_on_oldest());
+    pending_.push_back(pool_.submit([frame, stored = std::move(stored)]() -> Result<Bytes> {
+      Bytes raw(frame.raw_size);
+      VARVE_TRY(decode_frame(frame, stored, raw));
+      return raw;
+    }));
+    return {};
+  }
+
+  Result<Checksum128> finish() {
+    while (!pending_.empty()) VARVE_TRY(hand_on_oldest());
+    return checksum_.digest();
+  }
+
+ private:
+  Result<> hand_on_oldest() {
+    auto raw = pending_.front().get();
+    pending_.pop_front();
+    if (!raw.ok()) return raw.error();
+    checksum_.update(*raw);
+    return sink_(*raw);
+  }
+
+  ThreadPool& pool_;
+  const ByteSink& sink_;
+  const size_t window_;
+  std::deque<std::future<Result<Bytes>>> pending_;
+  Checksum128Stream checksum_;
+};
+
+// Reads frames that lie one behind the other with a single request.
+Result<> read_adjacent_frames(RemoteStorage& storage, const std::string& key,
+                              std::span<const Frame> frames, OrderedDecoder& decoder,
+                              const CallOptions& options) {
+  size_t at = 0;
+  Bytes stored;
+  const auto collect = [&](ByteView bytes) -> Result<> {
+    while (!bytes.empty() && at < frames.size()) {
+      const size_t wanted = frames[at].stored_size - stored.size();
+      const ByteView taken = bytes.first(std::min(wanted, bytes.size()));
+      if (stored.empty()) stored.reserve(frames[at].stored_size);
+      stored.insert(stored.end(), taken.begin(), taken.end());
+      bytes = bytes.subspan(taken.size());
+      if (stored.size() == frames[at].stored_size) {
+        VARVE_TRY(decoder.add(frames[at++], std::exchange(stored, {})));
+      }
+    }
+    return {};
+  };
+  const auto range =
+      ByteRange::between(frames.front().offset, frames.back().offset + frames.back().stored_size);
+  VARVE_TRY(storage.get(key, range, collect, options));
+  if (at == frames.size()) return {};
+  return make_error(ErrorCode::kCorrupted, "the object ends before the frame at byte {}",
+                    frames[at].offset);
+}
+
+}  // namespace
+
+Result<ObjectTail> read_object_tail(RemoteStorage& storage, const ObjectName& object,
+                                    const CallOptions& options) {
+  const std::string key = object.key();
+  const auto read = [&]() -> Result<ObjectTail> {
+    ObjectTail tail;
+    VARVE_ASSIGN(Bytes end, get_bytes(storage, key, ByteRange::suffix(kTailSize), kTailSize,
+                                      options, &tail.info));
+    if (end.size() < kObjectTrailerSize) {
+      return make_error(ErrorCode::kCorrupted, "{} bytes are too few for an object", end.size());
+    }
+    VARVE_ASSIGN(tail.trailer,
+                 ObjectTrailer::decode(ByteView(end).last(kObjectTrailerSize), tail.info.size));
+    if (tail.trailer.kind != object.kind) {
+      return make_error(ErrorCode::kCorrupted, "it says of itself that it is a {}, not a {}",
+                        name(tail.trailer.kind), name(object.kind));
+    }
+    const uint64_t begin = tail.trailer.manifest_offset;
+    const uint64_t have_from = tail.info.size - end.size();
+    Bytes fetched;
+    ByteView stored;
+    if (begin >= have_from) {
+      stored = ByteView(end).subspan(begin - have_from, tail.trailer.manifest_stored_size);
+    } else {
+      VARVE_ASSIGN(fetched,
+                   get_bytes(storage, key,
+                             ByteRange::between(begin, begin + tail.trailer.manifest_stored_size),
+                             tail.trailer.manifest_stored_size, options));
+      stored = fetched;
+    }
+    if (checksum64(stored) != tail.trailer.manifest_checksum) {
+      return make_error(ErrorCode::kCorrupted, "the manifest's checksum does not match");
+    }
+    VARVE_ASSIGN(tail.manifest,
+                 zstd_decompress(stored, tail.trailer.manifest_raw_size).context("the manifest"));
+    return tail;
+  };
+  return read().context(in_object(object));
+}
+
+Result<> check_object_header(RemoteStorage& storage, const ObjectName& object,
+                             const CallOptions& options) {
+  const auto check = [&]() -> Result<> {
+    VARVE_ASSIGN(const Bytes header,
+                 get_bytes(storage, object.key(), ByteRange::between(0, kObjectHeaderSize),
+                           kObjectHeaderSize, options));
+    VARVE_ASSIGN(const ObjectKind kind, decode_object_header(header));
+    if (kind == object.kind) return {};
+    return make_error(ErrorCode::kCorrupted, "its header says that it is a {}, not a {}",
+                      name(kind), name(object.kind));
+  };
+  return check().context(in_object(object));
+}
+
+Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const ObjectName& object,
+                                                const CallOptions& options) {
+  return read_and_decode<ReadTimelineCommit>(storage, object, options);
+}
+
+Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const ObjectName& object,
+                                            const CallOptions& options) {
+  return read_and_decode<ReadTenantCommit>(storage, object, options);
+}
+
+Result<ReadPack> read_pack(RemoteStorage& storage, const ObjectName& object,
+                           const CallOptions& options) {
+  return read_and_decode<ReadPack>(storage, object, options);
+}
+
+Result<FrameTable> read_frame_table(RemoteStorage& storage, const LogName& log,
+                                    const LayerEntry& layer, const CallOptions& options) {
+  const auto read = [&]() -> Result<FrameTable> {
+    const StoredMember& stored = layer.stored;
+    if (stored.table_size != frame_table_size(layer.size)) {
+      return make_error(ErrorCode::kCorrupted, "a frame table of {} bytes does not fit {} bytes",
+                        stored.table_size, layer.size);
+    }
+    const auto range =
+        ByteRange::between(stored.table_offset, stored.table_offset + stored.table_size);
+    VARVE_ASSIGN(const Bytes bytes, get_bytes(storage, log.prefix() + stored.object, range,
+                                              stored.table_size, options));
+    if (checksum64(bytes) != stored.table_checksum) {
+      return make_error(ErrorCode::kCorrupted, "the frame table's checksum does not match");
+    }
+    return decode_frame_table(bytes, layer.size);
+  };
+  return read().context(in_member(log, layer));
+}
+
+Result<> read_member(const SyncContext& context, const LogName& log, const LayerEntry& layer,
+                     const ByteSink& sink, const CallOptions& options) {
+  VARVE_ASSIGN(const FrameTable table, read_frame_table(context.storage, log, layer, options));
+  const auto read = [&]() -> Result<> {
+    OrderedDecoder decoder(context.codec_pool, sink);
+    const std::string key = log.prefix() + layer.stored.object;
+    for (size_t begin = 0; begin < table.size();) {
+      size_t end = begin + 1;
+      while (end < table.size() &&
+             table[end].offset == table[end - 1].offset + table[end - 1].stored_size) {
+        ++end;
+      }
+      VARVE_TRY(read_adjacent_frames(
+          context.storage, key, std::span(table).subspan(begin, end - begin), decoder, options));
+      begin = end;
+    }
+    VARVE_ASSIGN(const Checksum128 checksum, decoder.finish());
+    if (checksum == layer.checksum) return {};
+    return make_error(ErrorCode::kCorrupted, "the checksum of the whole file does not match");
+  };
+  return read().context(in_member(log, layer));
+}
+
+Result<> download_layer(const SyncContext& context, const LogName& log, const LayerEntry& layer,
+                        const std::filesystem::path& directory, Durability durability,
+                        const CallOptions& options) {
+  const auto path = directory / layer.name.to_string();
+  auto temporary = path;
+  temporary += kTemporarySuffix;
+  const auto download = [&]() -> Result<> {
+    VARVE_ASSIGN(File file, File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC));
+    const ByteSink write = [&](ByteView bytes) { return file.append(bytes); };
+    VARVE_TRY(read_member(context, log, layer, write, options));
+    if (durability == Durability::kSynced) VARVE_TRY(file.sync());
+    return {};
+  };
+  auto done = download();
+  if (!done.ok()) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    return done;
+  }
+  return rename_durably(temporary, path);
+}
+
+}  // namespace varve

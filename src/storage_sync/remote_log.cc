@@ -1,0 +1,76 @@
+#include "storage_sync/remote_log.h"
+
+#include "storage_sync/object_seal.h"
+
+namespace varve {
+namespace {
+
+// A commit whose number is taken: by whom?
+Result<CommitResult> resolve_taken_number(const SyncContext& context, const NonceJournal& journal,
+                                          const CommitRequest& request, const ObjectName& object,
+                                          const CallOptions& options) {
+  CommitResult result;
+  auto stamp = read_stamp(context.storage, object, options, &result.head);
+  if (stamp.failed_with(ErrorCode::kNotFound)) {
+    result.outcome = CommitOutcome::kFenced;
+    return result;
+  }
+  if (!stamp.ok()) return stamp.error();
+  result.stamp = *stamp;
+  if (stamp->nonce == request.nonce) {
+    result.outcome = CommitOutcome::kCommitted;
+  } else if (journal.contains(stamp->nonce)) {
+    result.outcome = CommitOutcome::kAdopted;
+  } else {
+    result.outcome = CommitOutcome::kFenced;
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<CommitStamp> read_stamp(RemoteStorage& storage, const ObjectName& archive,
+                               const CallOptions& options, LogHead* head) {
+  const auto give = [&](const auto& commit) {
+    if (head != nullptr) *head = {archive.sequence, commit.tail.trailer.checksum()};
+    return commit.manifest.stamp;
+  };
+  if (archive.log.is_tenant_log()) {
+    VARVE_ASSIGN(const auto commit, read_tenant_commit(storage, archive, options));
+    return give(commit);
+  }
+  VARVE_ASSIGN(const auto commit, read_timeline_commit(storage, archive, options));
+  return give(commit);
+}
+
+Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,
+                            const CommitRequest& request, const CallOptions& options) {
+  const ObjectName object = ObjectName::archive(request.log, request.head.sequence + 1);
+  CommitResult result;
+  result.stamp = CommitStamp{.sequence = object.sequence,
+                             .writer = request.writer,
+                             .nonce = request.nonce,
+                             .predecessor_checksum = request.head.checksum,
+                             .created_at = context.clock.now(),
+                             .writer_version = VARVE_VERSION};
+  VARVE_ASSIGN(const Bytes manifest, request.encode_manifest(*result.stamp));
+  VARVE_ASSIGN(const ObjectSeal seal, seal_object(object.kind, request.content.size(), manifest,
+                                                  context.options.compression_level));
+  Bytes body;
+  body.reserve(request.content.size() + seal.bytes.size());
+  body.insert(body.end(), request.content.begin(), request.content.end());
+  body.insert(body.end(), seal.bytes.begin(), seal.bytes.end());
+
+  VARVE_TRY(journal.add(request.head.sequence, request.nonce));
+  auto put = context.storage.put(object.key(), body, PutCondition::kIfAbsent, options);
+  if (put.ok()) {
+    result.head = {object.sequence, seal.checksum};
+    return result;
+  }
+  if (put.failed_with(ErrorCode::kConflict)) {
+    return resolve_taken_number(context, journal, request, object, options);
+  }
+  return put.error().context(fmt::format("commit {}", object.key()));
+}
+
+}  // namespace varve

@@ -1,0 +1,19 @@
+#include "timeline/sync_state.h"
+
+namespace varve {
+
+std::string_view name(TimelineSyncState state) {
+  switch (state) {
+    case TimelineSyncState::kReady:
+      return "Ready";
+    case TimelineSyncState::kAwaitsDownload:
+      return "AwaitsDownload";
+    case TimelineSyncState::kCloudOnly:
+      return "CloudOnly";
+    case TimelineSyncState::kEvicted:
+      return "Evicted";
+  }
+  return "Unknown";
+}
+
+}  // namespace varve

@@ -1,0 +1,162 @@
+// The tenants and timelines of a work directory, compared with the remote storage when it is
+// opened.
+//
+//   tenants/<tenant>/tenant                      newest known commit of the tenant's log, and who
+//   owns it tenants/<tenant>/attempts                    nonces of the tenant's commits that were
+//   begun here tenants/<tenant>/timelines/<timeline>/       metadata, attempts and layer files of a
+//   timeline tenants/<tenant>/timelines/<timeline>.tmp/   an import under way; removed at the next
+//   open
+//
+// The order of a new timeline: layers and metadata into the draft's directory; registration in the
+// tenant's log; the timeline's own log; rename of the directory. What a crash leaves: before the
+// registration, a draft that the next open removes; before the timeline's commit, besides it a
+// registration without a log, which does not count as a timeline and whose name is free; after it,
+// the timeline, to be read from the remote storage.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage_sync/local_manifest.h"
+#include "storage_sync/local_tenant.h"
+#include "storage_sync/remote_listing.h"
+#include "storage_sync/sync_context.h"
+#include "storage_sync/tenant_log.h"
+#include "timeline/sync_state.h"
+#include "timeline/timeline_draft.h"
+#include "timeline/timeline_reader.h"
+
+namespace varve {
+
+struct TenantInfo {
+  TenantId id;
+  std::string name;
+  Timestamp created_at;
+  // This work directory may write to the tenant.
+  bool owned = false;
+  std::optional<Fence> fence;
+  size_t timeline_count = 0;
+};
+
+struct TimelineInfo {
+  TenantTimelineId id;
+  std::string name;
+  Timestamp created_at;
+  TimelineSyncState state = TimelineSyncState::kReady;
+  TimelineMetadata metadata;
+  Lsn remote_consistent_lsn;
+  // Something of it still has to be uploaded or downloaded.
+  bool sync_pending = false;
+  size_t layer_count = 0;
+  uint64_t layer_bytes = 0;  // Of the layer files, uncompressed.
+};
+
+// Not thread-safe.
+class TenantManager {
+ public:
+  struct Options {
+    std::filesystem::path work_directory;
+    // None: nothing is remote.
+    const SyncContext* remote = nullptr;
+    Clock* clock = &system_clock();
+    Random* random = &system_random();
+    // Only this tenant is looked at, here and remotely.
+    std::optional<TenantId> only_tenant;
+    uint64_t layer_size = 256ULL << 20;
+    CallOptions call;
+  };
+  // Scans the work directory and lists the remote storage, once. A tenant or timeline that cannot
+  // be read is logged and left alone; the others go on.
+  static Result<TenantManager> open(Options options);
+
+  // --- tenants ---
+
+  std::vector<TenantInfo> tenants() const;
+  // By ID or name. NotFound; InvalidArgument for what can be neither.
+  Result<TenantInfo> tenant(std::string_view id_or_name) const;
+  // Conflict when ID or name are taken. `id` is drawn at random when it is not given.
+  Result<TenantInfo> create_tenant(std::optional<TenantId> id, const std::string& name);
+
+  // --- timelines ---
+
+  // Sorted by time of creation. Reads the newest commit of timelines that are only remote.
+  Result<std::vector<TimelineInfo>> timelines(const TenantId& tenant);
+  // "TENANT/TIMELINE", each an ID or a name.
+  Result<TimelineInfo> timeline(std::string_view address);
+
+  // Checks that the timeline may be created, before the work begins.
+  Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
+  Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn);
+  // Registers, uploads and publishes a draft that is finished. On error nothing of it counts.
+  Result<TimelineInfo> commit_timeline(TimelineDraft draft, const std::string& name,
+                                       const ByteProgress& progress);
+
+  // Uploads what is not remote yet. Returns whether there was anything.
+  Result<bool> sync_timeline(const TenantTimelineId& timeline, const ByteProgress& progress);
+
+  // Commits the deletion for good, then frees the local files.
+  Result<> delete_timeline(const TenantTimelineId& timeline);
+
+  // A reader of the newest state; layers that are not local are fetched into a scratch directory
+  // under `scratch_parent`.
+  Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& timeline,
+                                                      const std::filesystem::path& scratch_parent);
+
+  const RemoteListing& remote_listing() const { return listing_; }
+
+ private:
+  struct Timeline {
+    // As the tenant's log has it; none when the log does not list it.
+    std::optional<TimelineRegistration> registration;
+    std::optional<LocalManifest> local;
+    uint64_t remote_head = 0;
+    // Read when it is first needed.
+    std::optional<LocalManifest> remote;
+    // Why it can't be used.
+    std::optional<Error> damage;
+  };
+  struct Tenant {
+    LocalTenant local;
+    std::map<TimelineId, Timeline> timelines;
+    std::optional<Error> damage;
+  };
+
+  explicit TenantManager(Options options) : options_(std::move(options)) {}
+
+  std::filesystem::path tenant_directory(const TenantId& tenant) const;
+  std::filesystem::path timelines_directory(const TenantId& tenant) const;
+  std::filesystem::path timeline_directory(const TenantTimelineId& timeline) const;
+
+  Result<> scan_local();
+  Result<> scan_tenant(const TenantId& id);
+  void scan_timeline(const TenantTimelineId& id, Tenant& tenant);
+  Result<> compare_with_remote();
+  Result<> compare_tenant(const TenantId& id);
+  Result<> compare_timeline(const TenantTimelineId& id, Tenant& tenant);
+
+  const Tenant* find_tenant(const TenantId& id) const;
+  Result<Tenant*> usable_tenant(const TenantId& id);
+  Result<Timeline*> usable_timeline(const TenantTimelineId& id);
+  TenantInfo describe(const Tenant& tenant) const;
+  Result<TimelineInfo> describe(const TenantTimelineId& id, Timeline& timeline);
+  Result<const LocalManifest*> newest_state(const TenantTimelineId& id, Timeline& timeline);
+  bool is_visible(const Timeline& timeline) const;
+  bool name_is_taken(const Tenant& tenant, const std::string& name) const;
+
+  Result<> change_tenant(Tenant& tenant, const TenantChange& change);
+  Result<bool> upload(Tenant& tenant, const std::filesystem::path& directory, LocalManifest& local,
+                      const ByteProgress& progress);
+
+  Options options_;
+  RemoteListing listing_;
+  std::map<TenantId, Tenant> tenants_;
+};
+
+// Names: 1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit, and not of
+// the form of an ID. InvalidArgument otherwise.
+Result<> check_name(std::string_view name);
+
+}  // namespace varve
