@@ -1,1 +1,61 @@
-int main() { return 2; }
+// The `varve` command: parsing and printing only.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage. Results go to stdout, everything else to stderr.
+#include <fmt/format.h>
+
+#include <exception>
+#include <iostream>
+
+#include "base/logging.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+
+namespace varve {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+
+int run(int argc, char** argv) {
+  InterruptHandler interrupts;
+  CommonOptions common;
+  common.stop = interrupts.token();
+  Action action;
+
+  CLI::App app("Varve backs up PostgreSQL clusters to object storage and gives them back", "varve");
+  app.set_version_flag("--version", std::string("varve ") + VARVE_VERSION);
+  app.require_subcommand(1);
+  const Command root{&app, &common, &action};
+  add_init_command(root);
+  add_tenant_commands(root);
+  add_timeline_commands(root);
+  add_restore_command(root);
+  add_status_commands(root);
+  add_remote_commands(root);
+  add_layer_commands(root);
+
+  Result<> result;
+  try {
+    app.parse(argc, argv);
+    result = set_up_logging(common.overrides.log_level.value_or(Settings{}.log_level));
+    if (result.ok()) result = action();
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    return code == 0 ? 0 : kWrongUsage;
+  }
+  if (result.ok()) return 0;
+  fmt::print(stderr, "varve: {} ({})\n", result.error().message(), name(result.code()));
+  return kFailed;
+}
+
+}  // namespace
+}  // namespace varve
+
+int main(int argc, char** argv) {
+  try {
+    return varve::run(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "varve: {} (Internal)\n", error.what());
+    return varve::kFailed;
+  }
+}

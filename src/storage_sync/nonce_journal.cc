@@ -30,14 +30,17 @@ Result<NonceJournal> NonceJournal::open(std::filesystem::path path) {
 
 Result<> NonceJournal::add(uint64_t after, const Nonce& nonce) {
   if (after == after_ && contains(nonce)) return {};
-  if (after != after_) nonces_.clear();
-  after_ = after;
-  nonces_.push_back(nonce);
+  std::vector<Nonce> nonces;
+  if (after == after_) nonces = nonces_;
+  nonces.push_back(nonce);
   ByteWriter out;
-  out.put(after_);
-  out.put(static_cast<uint32_t>(nonces_.size()));
-  for (const Nonce& known : nonces_) out.put(known);
-  return write_checked_file(path_, kMagic, out.view());
+  out.put(after);
+  out.put(static_cast<uint32_t>(nonces.size()));
+  for (const Nonce& known : nonces) out.put(known);
+  VARVE_TRY(write_checked_file(path_, kMagic, out.view()));
+  after_ = after;
+  nonces_ = std::move(nonces);
+  return {};
 }
 
 bool NonceJournal::contains(const Nonce& nonce) const {

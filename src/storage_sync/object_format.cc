@@ -1,5 +1,7 @@
 #include "storage_sync/object_format.h"
 
+#include <algorithm>
+
 #include "base/checksum.h"
 
 namespace varve {
@@ -7,6 +9,7 @@ namespace {
 
 constexpr std::string_view kHeaderMagic = "VARVEOBJ";
 constexpr std::string_view kTrailerMagic = "VARVEEND";
+constexpr size_t kEncryptionKeyIdSize = 12;
 constexpr size_t kFrameEntrySize = 28;
 constexpr uint32_t kFrameTableMagic = 0x42544656;  // "VFTB"
 constexpr size_t kFrameTableHeaderSize = 8;
@@ -47,7 +50,7 @@ Bytes encode_object_header(ObjectKind kind) {
   out.put(kObjectFormatVersion);
   out.put(static_cast<uint8_t>(kind));
   out.put(uint8_t{0});  // Encryption algorithm: none.
-  out.put_zeros(12);    // Encryption key ID.
+  out.put_zeros(kEncryptionKeyIdSize);
   out.put(checksum64(out.view()));
   return std::move(out).take();
 }
@@ -65,7 +68,7 @@ Result<ObjectKind> decode_object_header(ByteView header) {
   VARVE_TRY(in.get(version));
   VARVE_TRY(in.get(kind));
   VARVE_TRY(in.get(encryption));
-  VARVE_TRY(in.take(12));
+  VARVE_ASSIGN(const ByteView key_id, in.take(kEncryptionKeyIdSize));
   const size_t covered = in.offset();
   VARVE_TRY(in.get(checksum));
   VARVE_TRY(in.finish());
@@ -73,7 +76,7 @@ Result<ObjectKind> decode_object_header(ByteView header) {
     return make_error(ErrorCode::kCorrupted, "the header's checksum does not match");
   }
   VARVE_TRY(check_version(version));
-  if (encryption != 0) {
+  if (encryption != 0 || std::ranges::any_of(key_id, [](uint8_t byte) { return byte != 0; })) {
     return make_error(ErrorCode::kCorrupted,
                       "the object is encrypted with the unknown algorithm {}", encryption);
   }
@@ -123,7 +126,8 @@ Result<ObjectTrailer> ObjectTrailer::decode(ByteView bytes, uint64_t object_size
                       "the object has {} bytes and was written with {}: it was cut off or extended",
                       object_size, trailer.object_size);
   }
-  if (trailer.manifest_offset < kObjectHeaderSize ||
+  if (object_size < kObjectHeaderSize + kObjectTrailerSize ||
+      trailer.manifest_offset < kObjectHeaderSize ||
       trailer.manifest_offset > object_size - kObjectTrailerSize ||
       trailer.manifest_stored_size != object_size - kObjectTrailerSize - trailer.manifest_offset) {
     return make_error(ErrorCode::kCorrupted, "the trailer places the manifest outside the object");
@@ -169,7 +173,8 @@ Result<FrameTable> decode_frame_table(ByteView bytes, uint64_t raw_size) {
     VARVE_TRY(in.get(codec));
     const uint64_t expected = std::min<uint64_t>(kFrameSize, raw_size - total);
     if (codec > static_cast<uint32_t>(FrameCodec::kZstd) || frame.raw_size != expected ||
-        frame.raw_size == 0 || frame.stored_size == 0 || frame.stored_size > frame.raw_size) {
+        frame.raw_size == 0 || frame.stored_size == 0 || frame.stored_size > frame.raw_size ||
+        frame.offset < kObjectHeaderSize || frame.offset > UINT64_MAX - frame.stored_size) {
       return make_error(ErrorCode::kCorrupted,
                         "the frame table holds an impossible frame at raw byte {}", total);
     }

@@ -49,6 +49,14 @@ Result<> check_identity(const ObjectName& object, const PackManifest& manifest) 
                     ObjectName::pack(log, manifest.nonce, manifest.part).key());
 }
 
+// A manifest that is right never asks for bytes beyond the end of an object that is whole: where
+// the storage says so, the object was cut off.
+template <typename T>
+Result<T> within_object(Result<T> read) {
+  if (!read.failed_with(ErrorCode::kInvalidArgument)) return read;
+  return Error(ErrorCode::kCorrupted, read.error().message());
+}
+
 template <typename Read>
 Result<Read> read_and_decode(RemoteStorage& storage, const ObjectName& object,
                              const CallOptions& options) {
@@ -123,7 +131,7 @@ Result<> read_adjacent_frames(RemoteStorage& storage, const std::string& key,
   };
   const auto range =
       ByteRange::between(frames.front().offset, frames.back().offset + frames.back().stored_size);
-  VARVE_TRY(storage.get(key, range, collect, options));
+  VARVE_TRY(within_object(storage.get(key, range, collect, options)));
   if (at == frames.size()) return {};
   return make_error(ErrorCode::kCorrupted, "the object ends before the frame at byte {}",
                     frames[at].offset);
@@ -209,8 +217,8 @@ Result<FrameTable> read_frame_table(RemoteStorage& storage, const LogName& log,
     }
     const auto range =
         ByteRange::between(stored.table_offset, stored.table_offset + stored.table_size);
-    VARVE_ASSIGN(const Bytes bytes, get_bytes(storage, log.prefix() + stored.object, range,
-                                              stored.table_size, options));
+    VARVE_ASSIGN(const Bytes bytes, within_object(get_bytes(storage, log.prefix() + stored.object,
+                                                            range, stored.table_size, options)));
     if (checksum64(bytes) != stored.table_checksum) {
       return make_error(ErrorCode::kCorrupted, "the frame table's checksum does not match");
     }

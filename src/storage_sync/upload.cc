@@ -109,7 +109,14 @@ Result<UploadResult> upload_timeline(const SyncContext& context, const UploadReq
         VARVE_ASSIGN(const auto adopted,
                      read_timeline_commit(context.storage,
                                           ObjectName::archive(log, taken.head.sequence), options));
-        next.note_commit(taken.head, adopted.manifest);
+        if (adopted.manifest.deleted) {
+          // Nothing follows the last commit of a deleted timeline.
+          next = LocalManifest::from_commit(taken.head, adopted.manifest);
+        } else {
+          next.note_commit(taken.head, adopted.manifest);
+        }
+        // An earlier attempt may have borne an earlier writer: it takes no ownership.
+        if (!request.take_ownership) result.outcome = UploadOutcome::kUploaded;
         break;
       }
       case CommitOutcome::kFenced:

@@ -9,7 +9,7 @@
 namespace varve {
 
 enum class UploadOutcome {
-  kUploaded,       // A commit was made.
+  kUploaded,       // A commit was made, or one that had landed unnoticed was adopted.
   kAlreadyRemote,  // Nothing differs from the newest commit: no request was sent.
   kFenced,         // Another server writes to the log. Nothing was changed.
 };

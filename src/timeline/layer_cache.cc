@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/logging.h"
 #include "fs/directory.h"
 #include "storage_sync/object_reader.h"
 
@@ -36,16 +37,25 @@ Result<std::shared_ptr<const LayerReader>> LayerCache::get(const LayerEntry& lay
 
 Result<LayerCache::Reader> LayerCache::open_or_fetch(const LayerEntry& layer) {
   const std::string file_name = layer.name.to_string();
-  const auto open = [](const std::filesystem::path& path) -> Result<Reader> {
+  const auto open = [&](const std::filesystem::path& path) -> Result<Reader> {
     VARVE_ASSIGN(LayerReader reader, LayerReader::open(path));
+    if (reader.name() != layer.name) {
+      return make_error(ErrorCode::kCorrupted, "layer file {} says that it is {}", path.string(),
+                        reader.name().to_string());
+    }
     return std::make_shared<const LayerReader>(std::move(reader));
   };
+  const bool is_remote = options_.remote != nullptr && layer.stored.is_remote();
   if (!options_.directory.empty()) {
     const auto path = options_.directory / file_name;
     VARVE_ASSIGN(const bool is_local, path_exists(path));
-    if (is_local) return open(path);
+    if (is_local) {
+      auto reader = open(path);
+      if (!is_remote || !reader.failed_with(ErrorCode::kCorrupted)) return reader;
+      log_error("the remote copy of a damaged layer is read instead", reader.error());
+    }
   }
-  if (options_.remote == nullptr || !layer.stored.is_remote()) {
+  if (!is_remote) {
     return make_error(ErrorCode::kNotFound,
                       "layer {} is neither in {} nor in a remote storage: it is lost", file_name,
                       options_.directory.string());
@@ -73,15 +83,14 @@ Result<std::filesystem::path> LayerCache::scratch_directory() {
 }
 
 void LayerCache::prefetch(const LayerEntry& layer) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (prefetching_) return;
-    prefetching_ = true;
-  }
-  // Joins the one before, which has ended.
+  // Held to the end, since several threads may read at once. The assignment joins the thread
+  // before, which no longer needs the lock once it has cleared the flag.
+  const std::lock_guard lock(mutex_);
+  if (prefetching_) return;
+  prefetching_ = true;
   prefetcher_ = std::jthread([this, layer] {
     std::ignore = get(layer);
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard done(mutex_);
     prefetching_ = false;
   });
 }

@@ -7,6 +7,7 @@ namespace varve {
 
 Result<std::vector<SelectedLayer>> select_images(std::span<const LayerEntry> layers,
                                                  const KeyRange& range, Lsn lsn) {
+  if (range.empty()) return std::vector<SelectedLayer>();
   // Every key at which the answer may change; between two of them one layer answers for all.
   std::vector<const LayerEntry*> images;
   std::vector<Key> borders{range.start, range.end};

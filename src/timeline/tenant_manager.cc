@@ -13,11 +13,11 @@
 namespace varve {
 namespace {
 
-// The remote state has something that the local one lacks.
-bool is_behind(const LocalManifest& local, const LocalManifest& remote) {
-  return local.manifest.metadata.disk_consistent_lsn <
-             remote.manifest.metadata.disk_consistent_lsn ||
-         remote.manifest.deleted;
+// A request that failed with this code may have been carried out all the same; see
+// RemoteStorage::put.
+bool may_have_landed(ErrorCode code) {
+  return code != ErrorCode::kConflict && code != ErrorCode::kInvalidArgument &&
+         code != ErrorCode::kDenied;
 }
 
 }  // namespace
@@ -100,12 +100,22 @@ Result<TenantManager::Tenant*> TenantManager::usable_tenant(const TenantId& id) 
   return &tenants_.at(id);
 }
 
+Result<> TenantManager::check_changeable(const Tenant& tenant) const {
+  VARVE_TRY(tenant.local.check_owned());
+  if (options_.remote != nullptr || tenant.local.head.sequence == 0) return {};
+  // The local copy of the log would part from the log itself.
+  return make_error(ErrorCode::kConflict,
+                    "tenant {} is kept in a remote storage, and none is configured: it can be "
+                    "changed only with '--remote'",
+                    tenant.local.manifest.id);
+}
+
 Result<> TenantManager::change_tenant(Tenant& tenant, const TenantChange& change) {
+  VARVE_TRY(check_changeable(tenant));
   const auto directory = tenant_directory(tenant.local.manifest.id);
   if (options_.remote != nullptr) {
     return commit_tenant(*options_.remote, directory, tenant.local, change, options_.call);
   }
-  VARVE_TRY(tenant.local.check_owned());
   LocalTenant next = tenant.local;
   VARVE_TRY(change(next.manifest));
   VARVE_TRY(next.write(directory));
@@ -137,9 +147,14 @@ Result<TenantInfo> TenantManager::create_tenant(std::optional<TenantId> id,
     manifest.created_at = options_.clock->now();
     return {};
   });
+  if (!done.ok() && options_.remote != nullptr && may_have_landed(done.code())) {
+    // The journal stays: by it the next open knows the tenant for its own, if it is there.
+    created.local.manifest.name = name;
+    created.damage = done.error().context("whether it was created is found out at the next start");
+    tenants_.emplace(tenant_id, std::move(created));
+    return done.error();
+  }
   if (!done.ok()) {
-    // A tenant whose log could not be begun was never there; its journal goes with it, and an ID is
-    // not drawn twice.
     std::ignore = remove_tree(directory);
     return done.error();
   }
@@ -179,9 +194,7 @@ Result<const LocalManifest*> TenantManager::newest_state(const TenantTimelineId&
     timeline.remote = LocalManifest::from_commit(
         {timeline.remote_head, commit.tail.trailer.checksum()}, std::move(commit.manifest));
   }
-  if (!timeline.local) return &*timeline.remote;
-  if (timeline.remote && is_behind(*timeline.local, *timeline.remote)) return &*timeline.remote;
-  return &*timeline.local;
+  return timeline.remote ? &*timeline.remote : &*timeline.local;
 }
 
 Result<TimelineInfo> TenantManager::describe(const TenantTimelineId& id, Timeline& timeline) {
@@ -211,13 +224,13 @@ Result<std::vector<TimelineInfo>> TenantManager::timelines(const TenantId& tenan
   VARVE_ASSIGN(Tenant* const tenant, usable_tenant(tenant_id));
   std::vector<TimelineInfo> infos;
   for (auto& [timeline_id, timeline] : tenant->timelines) {
-    if (!is_visible(timeline)) continue;
+    // One damaged timeline does not hide the others; it was reported when it was found.
+    if (!is_visible(timeline) || timeline.damage) continue;
     auto info = describe({tenant_id, timeline_id}, timeline);
     // Reading it may have shown that it was deleted.
     if (info.ok() && is_visible(timeline)) infos.push_back(*std::move(info));
-    // One damaged timeline does not hide the others; it was reported when it was found.
     if (!info.ok() && !info.failed_with(ErrorCode::kCorrupted)) return info.error();
-    if (!info.ok() && !timeline.damage) {
+    if (!info.ok()) {
       timeline.damage = info.error();
       spdlog::error("timeline {}/{}: {}", tenant_id, timeline_id, info.error().message());
     }
@@ -276,7 +289,7 @@ Result<> TenantManager::check_new_timeline(const TenantId& tenant_id,
                                            const std::string& name) const {
   VARVE_TRY(tenant(tenant_id.to_string()));
   const Tenant& tenant = tenants_.at(tenant_id);
-  VARVE_TRY(tenant.local.check_owned());
+  VARVE_TRY(check_changeable(tenant));
   if (name.empty()) return {};
   VARVE_TRY(check_name(name));
   if (!name_is_taken(tenant, name)) return {};
@@ -304,24 +317,30 @@ Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const s
                                           .created_at = options_.clock->now(),
                                           .deleted = false};
   VARVE_TRY(change_tenant(tenant, [&](TenantManifest& manifest) -> Result<> {
-    // Imports that never finished leave the list, and their names are free.
+    // Imports that never finished leave the list, and their names are free. One that is not known
+    // here was registered by a call whose acknowledgement was lost.
     std::erase_if(manifest.timelines, [&](const TimelineRegistration& other) {
       const auto known = tenant.timelines.find(other.id);
-      return !other.deleted && !other.ancestor && known != tenant.timelines.end() &&
-             !is_visible(known->second);
+      return !other.deleted && !other.ancestor &&
+             (known == tenant.timelines.end() ||
+              (!is_visible(known->second) && known->second.remote_head == 0));
     });
+    // Deletions that were cut short after the last commit of the timeline's log.
+    for (TimelineRegistration& other : manifest.timelines) {
+      const auto known = tenant.timelines.find(other.id);
+      if (known != tenant.timelines.end() && !is_visible(known->second)) other.deleted = true;
+    }
     manifest.timelines.push_back(registration);
     return {};
   }));
-  if (options_.remote != nullptr) {
-    VARVE_TRY(upload(tenant, draft.directory(), draft.manifest(), progress));
-  }
-  VARVE_TRY(draft.publish());
-
   Timeline& timeline = tenant.timelines[id.timeline];
   timeline.registration = registration;
+  if (options_.remote != nullptr) {
+    VARVE_TRY(upload(tenant, draft.directory(), draft.manifest(), progress));
+    timeline.remote_head = draft.manifest().head.sequence;
+  }
+  VARVE_TRY(draft.publish());
   timeline.local = std::move(draft.manifest());
-  timeline.remote_head = timeline.local->head.sequence;
   return describe(id, timeline);
 }
 
@@ -348,7 +367,7 @@ Result<bool> TenantManager::sync_timeline(const TenantTimelineId& id,
   if (newest != &*timeline->local) {
     VARVE_TRY(download_timeline(*options_.remote, timeline_directory(id), *newest, progress,
                                 options_.call));
-    timeline->local = *newest;
+    timeline->local = std::exchange(timeline->remote, std::nullopt);
     return true;
   }
   if (timeline->local->in_sync()) return false;
@@ -374,7 +393,7 @@ Result<bool> TenantManager::sync_timeline(const TenantTimelineId& id,
 Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
   VARVE_ASSIGN(Timeline* const timeline, usable_timeline(id));
   Tenant& tenant = tenants_.at(id.tenant);
-  VARVE_TRY(tenant.local.check_owned());
+  VARVE_TRY(check_changeable(tenant));
   for (const TimelineRegistration& other : tenant.local.manifest.timelines) {
     if (!other.deleted && other.ancestor == id.timeline) {
       return make_error(ErrorCode::kConflict, "timeline {} has the branch {}: delete that first",
@@ -391,6 +410,8 @@ Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
     VARVE_TRY(create_directories_durably(directory));
     VARVE_TRY(upload(tenant, directory, last, {}));
     timeline->local = std::move(last);
+    timeline->remote.reset();
+    timeline->remote_head = timeline->local->head.sequence;
   }
   VARVE_TRY(change_tenant(tenant, [&](TenantManifest& manifest) -> Result<> {
     for (TimelineRegistration& registration : manifest.timelines) {

@@ -77,7 +77,9 @@ class TenantManager {
   std::vector<TenantInfo> tenants() const;
   // By ID or name. NotFound; InvalidArgument for what can be neither.
   Result<TenantInfo> tenant(std::string_view id_or_name) const;
-  // Conflict when ID or name are taken. `id` is drawn at random when it is not given.
+  // Conflict when ID or name are taken. `id` is drawn at random when it is not given. After an
+  // error by which the storage may have stored it all the same, the name is taken until the next
+  // open finds out.
   Result<TenantInfo> create_tenant(std::optional<TenantId> id, const std::string& name);
 
   // --- timelines ---
@@ -90,14 +92,17 @@ class TenantManager {
   // Checks that the timeline may be created, before the work begins.
   Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
   Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn);
-  // Registers, uploads and publishes a draft that is finished. On error nothing of it counts.
+  // Registers, uploads and publishes a draft that is finished. On error nothing of it counts,
+  // unless its last request had landed unnoticed: then the timeline is there, whole, at the next
+  // open.
   Result<TimelineInfo> commit_timeline(TimelineDraft draft, const std::string& name,
                                        const ByteProgress& progress);
 
   // Uploads what is not remote yet. Returns whether there was anything.
   Result<bool> sync_timeline(const TenantTimelineId& timeline, const ByteProgress& progress);
 
-  // Commits the deletion for good, then frees the local files.
+  // Commits the deletion for good, then frees the local files. What a crash leaves of that is freed
+  // by the next open.
   Result<> delete_timeline(const TenantTimelineId& timeline);
 
   // A reader of the newest state; layers that are not local are fetched into a scratch directory
@@ -113,7 +118,8 @@ class TenantManager {
     std::optional<TimelineRegistration> registration;
     std::optional<LocalManifest> local;
     uint64_t remote_head = 0;
-    // Read when it is first needed.
+    // The newest commit, where it counts instead of `local`: because there is none, in which case
+    // it is read when it is first needed, or because that is behind.
     std::optional<LocalManifest> remote;
     // Why it can't be used.
     std::optional<Error> damage;
@@ -131,11 +137,13 @@ class TenantManager {
   std::filesystem::path timeline_directory(const TenantTimelineId& timeline) const;
 
   Result<> scan_local();
-  Result<> scan_tenant(const TenantId& id);
+  void scan_tenant(const TenantId& id);
+  Result<> scan_timelines(const TenantId& id, Tenant& tenant);
   void scan_timeline(const TenantTimelineId& id, Tenant& tenant);
   Result<> compare_with_remote();
   Result<> compare_tenant(const TenantId& id);
   Result<> compare_timeline(const TenantTimelineId& id, Tenant& tenant);
+  void free_deleted();
 
   const Tenant* find_tenant(const TenantId& id) const;
   Result<Tenant*> usable_tenant(const TenantId& id);
@@ -146,6 +154,7 @@ class TenantManager {
   bool is_visible(const Timeline& timeline) const;
   bool name_is_taken(const Tenant& tenant, const std::string& name) const;
 
+  Result<> check_changeable(const Tenant& tenant) const;
   Result<> change_tenant(Tenant& tenant, const TenantChange& change);
   Result<bool> upload(Tenant& tenant, const std::filesystem::path& directory, LocalManifest& local,
                       const ByteProgress& progress);

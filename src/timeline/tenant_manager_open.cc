@@ -19,12 +19,26 @@ Error rolled_back(std::string_view what, uint64_t remote, uint64_t local) {
       what, remote, local);
 }
 
+// The remote state has something that the local one lacks.
+bool is_behind(const LocalManifest& local, const TimelineManifest& remote) {
+  return local.manifest.metadata.disk_consistent_lsn < remote.metadata.disk_consistent_lsn ||
+         remote.deleted;
+}
+
+// Whether the commit was begun in this directory. A journal that cannot be read proves nothing.
+bool begun_in(const std::filesystem::path& directory, const Nonce& nonce) {
+  const auto journal = NonceJournal::open(directory / kNonceJournalFileName);
+  if (!journal.ok()) log_error("a journal of attempts is not used", journal.error());
+  return journal.ok() && journal->contains(nonce);
+}
+
 }  // namespace
 
 Result<TenantManager> TenantManager::open(Options options) {
   TenantManager manager(std::move(options));
   VARVE_TRY(manager.scan_local());
   if (manager.options_.remote != nullptr) VARVE_TRY(manager.compare_with_remote());
+  manager.free_deleted();
   return manager;
 }
 
@@ -40,28 +54,33 @@ Result<> TenantManager::scan_local() {
       continue;
     }
     if (options_.only_tenant && options_.only_tenant != *id) continue;
-    VARVE_TRY(scan_tenant(*id));
+    scan_tenant(*id);
   }
   return {};
 }
 
-Result<> TenantManager::scan_tenant(const TenantId& id) {
+void TenantManager::scan_tenant(const TenantId& id) {
   auto local = LocalTenant::read(tenant_directory(id));
   if (!local.ok()) {
     log_error(fmt::format("tenant {} is left alone", id), local.error());
-    if (local.failed_with(ErrorCode::kNotFound)) return {};
-    Tenant damaged;
+    if (local.failed_with(ErrorCode::kNotFound)) return;
+    Tenant& damaged = tenants_[id];
     damaged.local.manifest.id = id;
     damaged.damage = local.error();
-    tenants_.emplace(id, std::move(damaged));
-    return {};
+    return;
   }
   Tenant& tenant = tenants_[id];
   tenant.local = *std::move(local);
   for (const TimelineRegistration& registration : tenant.local.manifest.timelines) {
     tenant.timelines[registration.id].registration = registration;
   }
+  auto scanned = scan_timelines(id, tenant);
+  if (scanned.ok()) return;
+  log_error(fmt::format("tenant {} is left alone", id), scanned.error());
+  tenant.damage = scanned.error();
+}
 
+Result<> TenantManager::scan_timelines(const TenantId& id, Tenant& tenant) {
   const auto directory = timelines_directory(id);
   VARVE_ASSIGN(const bool any, path_exists(directory));
   if (!any) return {};
@@ -134,7 +153,10 @@ Result<> TenantManager::compare_tenant(const TenantId& id) {
     }
     if (!commit.ok()) return commit.error();
     const bool foreign = commit->manifest.stamp.writer != tenant.local.writer;
-    if (foreign && !tenant.local.writer.is_nil() && !tenant.local.fence) {
+    if (!known_here && begun_in(tenant_directory(id), commit->manifest.stamp.nonce)) {
+      // Created here, and the process died before it could note so.
+      tenant.local.writer = commit->manifest.stamp.writer;
+    } else if (foreign && !tenant.local.writer.is_nil() && !tenant.local.fence) {
       tenant.local.fence = Fence{commit->manifest.stamp.writer, commit->manifest.stamp.created_at};
       spdlog::warn("tenant {} was taken over by writer {} at {}", id, tenant.local.fence->writer,
                    tenant.local.fence->at.to_string());
@@ -159,6 +181,10 @@ Result<> TenantManager::compare_timeline(const TenantTimelineId& id, Tenant& ten
   const ListedLog* listed = listing_.find(log);
   Timeline& timeline = tenant.timelines[id.timeline];
   timeline.remote_head = listed == nullptr ? 0 : listed->head_sequence();
+  if (timeline.damage && timeline.remote_head > 0) {
+    spdlog::warn("timeline {} is read from the remote storage alone", id);
+    timeline.damage.reset();
+  }
   if (!timeline.local) return {};
   const uint64_t local_head = timeline.local->head.sequence;
   if (timeline.remote_head == local_head) return {};
@@ -178,16 +204,48 @@ Result<> TenantManager::compare_timeline(const TenantTimelineId& id, Tenant& ten
   if (!commit.ok()) return commit.error();
   const LogHead head{timeline.remote_head, commit->tail.trailer.checksum()};
   const CommitStamp& stamp = commit->manifest.stamp;
-  if (stamp.writer == tenant.local.writer) {
-    // Written here, and the process died before it could note so; or the work directory is older.
+  const bool own = stamp.writer == tenant.local.writer;
+  if (own && !commit->manifest.deleted && begun_in(timeline_directory(id), stamp.nonce)) {
+    // Committed here, and the process died before it could note so.
     timeline.local->note_commit(head, commit->manifest);
-    VARVE_TRY(timeline.local->write(timeline_directory(id)));
-  } else if (!tenant.local.writer.is_nil() && !tenant.local.fence) {
+    return timeline.local->write(timeline_directory(id));
+  }
+  if (!own && !tenant.local.writer.is_nil() && !tenant.local.fence) {
     auto fenced = fence_tenant(*options_.remote, tenant_directory(id.tenant), tenant.local, stamp);
     spdlog::warn("{}", fenced.error().message());
   }
-  timeline.remote = LocalManifest::from_commit(head, std::move(commit->manifest));
+  // An own commit that was not begun in this directory is newer than the directory, which is an old
+  // copy. With another writer's, the local state may have parted from the log: it is kept, and the
+  // fence keeps it from the storage.
+  if (own || is_behind(*timeline.local, commit->manifest)) {
+    timeline.remote = LocalManifest::from_commit(head, std::move(commit->manifest));
+  }
   return {};
+}
+
+// What a deletion left that was cut short: its last commit has been made, and the files are of no
+// use.
+void TenantManager::free_deleted() {
+  const auto free = [](const std::filesystem::path& directory) -> Result<> {
+    VARVE_ASSIGN(const auto entries, list_directory(directory));
+    for (const DirectoryEntry& entry : entries) {
+      if (LayerName::parse(entry.name).ok()) VARVE_TRY(remove_file(directory / entry.name));
+    }
+    return {};
+  };
+  for (auto& [tenant_id, tenant] : tenants_) {
+    for (auto& [timeline_id, timeline] : tenant.timelines) {
+      const auto directory = timeline_directory({tenant_id, timeline_id});
+      Result<> freed;
+      if (timeline.registration && timeline.registration->deleted) {
+        freed = remove_tree(directory);
+      } else if (timeline.local && timeline.local->manifest.deleted) {
+        // The metadata file stays until the tenant's log says it as well: it keeps the name free.
+        freed = free(directory);
+      }
+      if (!freed.ok()) log_error("a deleted timeline keeps its files", freed.error());
+    }
+  }
 }
 
 }  // namespace varve

@@ -34,9 +34,11 @@ Result<> TimelineReader::scan(const KeyRange& range, Lsn lsn, const ImageSink& s
 Result<Bytes> TimelineReader::get(const Key& key, Lsn lsn) {
   VARVE_TRY(check_readable(lsn));
   VARVE_ASSIGN(const auto selected, select_images(manifest_.layers, {key, key.next()}, lsn));
-  VARVE_ASSIGN(const auto reader, cache_.get(*selected.front().layer));
-  VARVE_ASSIGN(auto found, reader->find(key, lsn));
-  if (found) return std::move(found->value);
+  if (!selected.empty()) {  // It is for Key::max() alone, which no layer holds.
+    VARVE_ASSIGN(const auto reader, cache_.get(*selected.front().layer));
+    VARVE_ASSIGN(auto found, reader->find(key, lsn));
+    if (found) return std::move(found->value);
+  }
   return make_error(ErrorCode::kNotFound, "timeline {} has no key {} at {}", manifest_.id, key,
                     lsn);
 }

@@ -1,0 +1,35 @@
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "remote_storage/url.h"
+#include "server/work_directory.h"
+
+namespace varve {
+
+void add_init_command(const Command& root) {
+  const Command init = root.leaf("init", "Make a work directory with its varve.toml");
+  CommonOptions& common = *root.common;
+  init.app
+      ->add_option(
+          "--remote", common.overrides.remote,
+          "The remote storage, such as file:///absolute/path, whose last component is made")
+      ->envname("VARVE_REMOTE");
+  init.with_work_directory().with_json().run([&common]() -> Result<> {
+    Settings settings;
+    common.overrides.apply(settings);
+    if (common.overrides.remote) VARVE_TRY(parse_remote_url(*common.overrides.remote));
+    const auto path = std::filesystem::absolute(common.work_directory).lexically_normal();
+    VARVE_TRY(WorkDirectory::init(path, settings));
+    if (common.json) {
+      print_json({{"workdir", path.string()},
+                  {"remote", settings.remote.empty() ? Json() : Json(settings.remote)}});
+    } else {
+      fmt::print("{} is a work directory now; its settings are in {}\n", path.string(),
+                 (path / kSettingsFileName).string());
+    }
+    return {};
+  });
+}
+
+}  // namespace varve

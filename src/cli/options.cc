@@ -1,0 +1,57 @@
+#include "cli/options.h"
+
+namespace varve {
+
+Command Command::group(const std::string& name, const std::string& description) const {
+  CLI::App* added = app->add_subcommand(name, description);
+  added->require_subcommand(1);
+  return {added, common, chosen};
+}
+
+Command Command::leaf(const std::string& name, const std::string& description) const {
+  return {app->add_subcommand(name, description), common, chosen};
+}
+
+void Command::run(Action action) const {
+  app->callback([action = std::move(action), chosen = chosen] { *chosen = action; });
+}
+
+const Command& Command::with_work_directory() const {
+  app->add_option("--workdir", common->work_directory, "The work directory, made by 'varve init'")
+      ->envname("VARVE_WORKDIR")
+      ->required();
+  return with_settings();
+}
+
+const Command& Command::with_remote() const {
+  app->add_option("--remote", common->remote, "The remote storage, such as file:///absolute/path")
+      ->envname("VARVE_REMOTE")
+      ->required();
+  return with_settings();
+}
+
+const Command& Command::with_settings() const {
+  SettingOverrides& settings = common->overrides;
+  app->add_option("--log-level", settings.log_level,
+                  "trace, debug, info, warning, error or off (default: info)")
+      ->envname("VARVE_LOG_LEVEL");
+  app->add_option("--compression-level", settings.compression_level,
+                  "Of zstd, 1 to 19 (default: 3)")
+      ->envname("VARVE_COMPRESSION_LEVEL");
+  app->add_option("--pg-user", settings.pg_user,
+                  "As root: who owns restored data directories (default: postgres)")
+      ->envname("VARVE_PG_USER");
+  return *this;
+}
+
+const Command& Command::with_json() const {
+  app->add_flag("--json", common->json, "Print the result as one JSON document");
+  return *this;
+}
+
+std::string check_lsn(const std::string& text) {
+  const auto parsed = Lsn::parse(text);
+  return parsed.ok() ? std::string() : parsed.error().message();
+}
+
+}  // namespace varve

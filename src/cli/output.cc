@@ -1,0 +1,51 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace varve {
+namespace {
+
+std::string cell(const Json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  return value.dump();
+}
+
+}  // namespace
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.dump());
+}
+
+void print_table(const Json& rows, const std::vector<Column>& columns) {
+  std::vector<size_t> widths;
+  for (const Column& column : columns) {
+    size_t width = column.title.size();
+    for (const Json& row : rows) width = std::max(width, cell(row.at(column.key)).size());
+    widths.push_back(width);
+  }
+  const auto print_row = [&](const auto& text_of) {
+    std::string line;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      line += fmt::format("{:<{}}  ", text_of(columns[i]), widths[i]);
+    }
+    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  };
+  print_row([](const Column& column) { return column.title; });
+  for (const Json& row : rows) {
+    print_row([&](const Column& column) { return cell(row.at(column.key)); });
+  }
+}
+
+void print_fields(const Json& object) {
+  size_t width = 0;
+  for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
+  for (const auto& [key, value] : object.items()) {
+    fmt::print("{:<{}}  {}\n", key + ":", width + 1, cell(value));
+  }
+}
+
+}  // namespace varve

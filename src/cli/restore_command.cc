@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+
+namespace varve {
+namespace {
+
+struct Options {
+  std::string timeline;
+  std::string to;
+  std::string lsn;
+  std::vector<std::string> tablespaces;
+  bool keep_config = false;
+};
+
+// OLD=NEW, as pg_basebackup takes it.
+Result<TablespaceMapping> parse_mapping(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "'{}' is not a tablespace mapping: expected OLD=NEW, directories", text);
+  }
+  return TablespaceMapping{.tablespace = text.substr(0, equals),
+                           .location = text.substr(equals + 1)};
+}
+
+// As root, the data directory must belong to someone else: PostgreSQL refuses to run as root.
+Result<std::optional<FileOwner>> find_owner(const std::string& user) {
+  if (geteuid() != 0) return std::nullopt;
+  const passwd* entry = getpwnam(user.c_str());
+  if (entry == nullptr) {
+    return make_error(ErrorCode::kNotFound,
+                      "there is no user '{}' to own the data directory: name one with --pg-user",
+                      user);
+  }
+  return FileOwner{entry->pw_uid, entry->pw_gid};
+}
+
+Result<RestoreReport> restore(const CommonOptions& common, const Options& options) {
+  RestoreRequest request{.timeline = options.timeline,
+                         .to = options.to,
+                         .options = {.keep_config = options.keep_config, .stop = common.stop}};
+  if (!options.lsn.empty()) {
+    VARVE_ASSIGN(request.lsn, Lsn::parse(options.lsn));
+  }
+  for (const std::string& text : options.tablespaces) {
+    VARVE_ASSIGN(auto mapping, parse_mapping(text));
+    request.options.tablespaces.push_back(std::move(mapping));
+  }
+  ProgressDisplay display("restore: wrote");
+  const ProgressCallback progress = [&](const Progress& now) {
+    display.update(now.bytes_done, now.bytes_total);
+  };
+  if (!common.remote.empty()) {
+    VARVE_ASSIGN(request.options.owner,
+                 find_owner(common.overrides.pg_user.value_or(Settings{}.pg_user)));
+    return restore_from_remote(common.remote, request, common.call(), progress);
+  }
+  VARVE_ASSIGN(const auto server, common.open_server());
+  VARVE_ASSIGN(request.options.owner, find_owner(server->settings().pg_user));
+  return server->restore(request, progress);
+}
+
+}  // namespace
+
+void add_restore_command(const Command& root) {
+  const auto options = std::make_shared<Options>();
+  const Command command =
+      root.leaf("restore", "Write a data directory that PostgreSQL 15 starts on");
+  CommonOptions& common = *root.common;
+  command.app->add_option("TENANT/TIMELINE", options->timeline, "IDs or names")->required();
+  command.app->add_option("--to", options->to, "The data directory to make; absent or empty")
+      ->required();
+  command.app->add_option("--lsn", options->lsn, "The state to restore (default: the last)")
+      ->check(check_lsn);
+  command.app
+      ->add_option("--tablespace-mapping", options->tablespaces,
+                   "OLD=NEW: put the tablespace of directory OLD, or with the OID OLD, into NEW "
+                   "(default: inside the data directory)")
+      ->allow_extra_args(false);
+  command.app->add_flag("--keep-config", options->keep_config,
+                        "Keep the source's archiving, replication and subscriptions switched on");
+  CLI::Option* work_directory =
+      command.app
+          ->add_option("--workdir", common.work_directory,
+                       "The work directory; or --remote, which needs none")
+          ->envname("VARVE_WORKDIR");
+  CLI::Option* remote = command.app->add_option(
+      "--remote", common.remote, "Restore straight from a remote storage, such as file:///path");
+  command.with_settings().with_json().run([&common, options, work_directory, remote]() -> Result<> {
+    if (remote->count() == 0 && work_directory->count() == 0) {
+      throw CLI::RequiredError("--workdir or --remote");
+    }
+    VARVE_ASSIGN(const RestoreReport report, restore(common, *options));
+    if (common.json) {
+      print_json(to_json(report));
+    } else {
+      fmt::print(
+          "{} holds timeline {} at {}: {} in {} files, {} databases. Start it with\n"
+          "  pg_ctl -D {} start\n",
+          options->to, report.timeline.id, report.summary.lsn, format_bytes(report.summary.bytes),
+          report.summary.files, report.summary.databases, options->to);
+    }
+    return {};
+  });
+}
+
+}  // namespace varve

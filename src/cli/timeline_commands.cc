@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+
+namespace varve {
+namespace {
+
+void print_timeline(const CommonOptions& common, const TimelineInfo& timeline) {
+  const Json json = to_json(timeline);
+  common.json ? print_json(json) : print_fields(json);
+}
+
+ByteProgress show(ProgressDisplay& display) {
+  return [&display](uint64_t done, uint64_t total) { display.update(done, total); };
+}
+
+void add_import(const Command& timeline) {
+  struct Options {
+    std::string tenant;
+    std::string name;
+    std::string data_directory;
+    bool skip_checksums = false;
+  };
+  const auto options = std::make_shared<Options>();
+  const Command import =
+      timeline.leaf("import", "Make a timeline from a cleanly stopped PostgreSQL 15 cluster");
+  import.app->add_option("TENANT", options->tenant, "ID or name")->required();
+  import.app->add_option("--pgdata", options->data_directory, "The data directory of the cluster")
+      ->required();
+  import.app->add_option("--name", options->name, "A name, unique within the tenant");
+  import.app->add_flag("--no-verify-checksums", options->skip_checksums,
+                       "Take pages as they are, even damaged ones");
+  import.with_work_directory().with_json().run([&common = *import.common, options]() -> Result<> {
+    VARVE_ASSIGN(const auto server, common.open_server());
+    ProgressDisplay reading("import: read");
+    ProgressDisplay sending("import: uploaded");
+    VARVE_ASSIGN(const TimelineInfo made,
+                 server->import_timeline(
+                     options->tenant, options->name, options->data_directory,
+                     {.verify_checksums = !options->skip_checksums, .stop = common.stop},
+                     [&](const Progress& progress) {
+                       reading.update(progress.bytes_done, progress.bytes_total);
+                     },
+                     show(sending)));
+    print_timeline(common, made);
+    return {};
+  });
+}
+
+void add_list(const Command& timeline) {
+  const auto tenant = std::make_shared<std::string>();
+  const Command list = timeline.leaf("list", "List the timelines of a tenant");
+  list.app->add_option("TENANT", *tenant, "ID or name")->required();
+  list.with_work_directory().with_json().run([&common = *list.common, tenant]() -> Result<> {
+    VARVE_ASSIGN(const auto server, common.open_server());
+    VARVE_ASSIGN(const TenantInfo owner, server->tenants().tenant(*tenant));
+    VARVE_ASSIGN(const auto timelines, server->tenants().timelines(owner.id));
+    const Json json = to_json_array(timelines);
+    if (common.json) {
+      print_json(json);
+    } else {
+      print_table(json, {{"TIMELINE", "timeline_id"},
+                         {"NAME", "name"},
+                         {"STATE", "state"},
+                         {"LAST LSN", "last_record_lsn"},
+                         {"REMOTE LSN", "remote_consistent_lsn"},
+                         {"LAYERS", "layers"},
+                         {"CREATED", "created_at"}});
+    }
+    return {};
+  });
+}
+
+// The commands whose only argument is a timeline.
+using TimelineAction =
+    std::function<Result<>(const CommonOptions&, PageServer&, const TimelineInfo&)>;
+void add_simple(const Command& timeline, const std::string& name, const std::string& description,
+                TimelineAction action) {
+  const auto address = std::make_shared<std::string>();
+  const Command command = timeline.leaf(name, description);
+  command.app->add_option("TENANT/TIMELINE", *address, "IDs or names")->required();
+  command.with_work_directory().with_json().run(
+      [&common = *command.common, address, action = std::move(action)]() -> Result<> {
+        VARVE_ASSIGN(const auto server, common.open_server());
+        VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(*address));
+        return action(common, *server, found);
+      });
+}
+
+Result<> checkpoint(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
+  const std::string address = found.id.to_string();
+  {
+    ProgressDisplay sending("checkpoint: uploaded");
+    VARVE_TRY(server.tenants().sync_timeline(found.id, show(sending)));
+  }
+  VARVE_ASSIGN(const TimelineInfo now, server.tenants().timeline(address));
+  print_timeline(common, now);
+  return {};
+}
+
+Result<> remove(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
+  VARVE_TRY(server.tenants().delete_timeline(found.id));
+  if (common.json) {
+    print_json({{"tenant_id", found.id.tenant.to_string()},
+                {"timeline_id", found.id.timeline.to_string()},
+                {"deleted", true}});
+  } else {
+    fmt::print("timeline {} is deleted\n", found.id);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_timeline_commands(const Command& root) {
+  const Command timeline = root.group("timeline", "Timelines: the history of one cluster each");
+  add_import(timeline);
+  add_list(timeline);
+  add_simple(timeline, "show", "Show a timeline",
+             [](const CommonOptions& common, PageServer&, const TimelineInfo& found) -> Result<> {
+               print_timeline(common, found);
+               return {};
+             });
+  add_simple(timeline, "checkpoint", "Bring what is local only into the remote storage",
+             checkpoint);
+  add_simple(timeline, "delete", "Delete a timeline for good", remove);
+}
+
+}  // namespace varve

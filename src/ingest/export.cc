@@ -1,0 +1,479 @@
+#include "ingest/export.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "ingest/auxiliary_file_restorer.h"
+#include "ingest/block_file_writer.h"
+#include "ingest/target_directory.h"
+#include "postgres/key_space.h"
+#include "postgres/page.h"
+#include "postgres/relation_file_name.h"
+#include "postgres/relation_map.h"
+#include "postgres/stored_values.h"
+#include "postgres/two_phase_file.h"
+#include "postgres/wal_segment.h"
+
+namespace varve {
+namespace {
+
+constexpr std::string_view kControlFilePath = "global/pg_control";
+
+// What initdb makes (subdirs in src/bin/initdb/initdb.c).
+constexpr std::string_view kDirectories[] = {
+    "base",
+    "global",
+    "pg_commit_ts",
+    "pg_dynshmem",
+    "pg_logical",
+    "pg_logical/mappings",
+    "pg_logical/snapshots",
+    "pg_multixact",
+    "pg_multixact/members",
+    "pg_multixact/offsets",
+    "pg_notify",
+    "pg_replslot",
+    "pg_serial",
+    "pg_snapshots",
+    "pg_stat",
+    "pg_stat_tmp",
+    "pg_subtrans",
+    "pg_tblspc",
+    "pg_twophase",
+    "pg_wal",
+    "pg_wal/archive_status",
+    "pg_xact",
+};
+
+std::string version_file_content() {
+  return std::string(kPostgresMajorVersion) + "\n";
+}
+
+std::optional<FileOwner> default_owner() {
+  if (::geteuid() != 0) return {};
+  std::array<char, 4096> text{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwnam_r("postgres", &entry, text.data(), text.size(), &found) != 0 || found == nullptr) {
+    return {};
+  }
+  return FileOwner{.user = found->pw_uid, .group = found->pw_gid};
+}
+
+// What decides how everything else is written; read before anything is.
+struct ClusterFacts {
+  ControlFile control_file;
+  Checkpoint checkpoint;
+  DataDirectoryFacts directory;
+  std::map<uint32_t, TablespaceFacts> tablespaces;
+};
+
+template <typename Fields>
+Result<Bytes> get_required(VersionSource& source, const Fields& fields, Lsn lsn) {
+  auto value = source.get(make_key(fields), lsn);
+  if (value.failed_with(ErrorCode::kNotFound)) {
+    return std::move(value).context(
+        fmt::format("the {} is not stored at {}", describe(make_key(fields)), lsn));
+  }
+  return value;
+}
+
+template <typename Fields>
+Result<Fields> fields_of(const Key& key) {
+  VARVE_ASSIGN(const KeyFields fields, parse_key(key));
+  if (const Fields* typed = std::get_if<Fields>(&fields)) return *typed;
+  return make_error(ErrorCode::kInternal, "{} came from a scan of another range", describe(key));
+}
+
+Result<ClusterFacts> read_cluster_facts(VersionSource& source, Lsn lsn) {
+  VARVE_ASSIGN(const Bytes control_bytes, get_required(source, ControlFileKey{}, lsn));
+  VARVE_ASSIGN(const ControlFile control_file, ControlFile::parse(control_bytes));
+  VARVE_ASSIGN(const Bytes checkpoint_bytes, get_required(source, CheckpointKey{}, lsn));
+  VARVE_ASSIGN(const Checkpoint checkpoint, Checkpoint::parse(checkpoint_bytes));
+  VARVE_ASSIGN(const Bytes directory_bytes, get_required(source, DataDirectoryKey{}, lsn));
+  VARVE_ASSIGN(const DataDirectoryFacts directory, DataDirectoryFacts::decode(directory_bytes));
+  ClusterFacts facts{.control_file = control_file,
+                     .checkpoint = checkpoint,
+                     .directory = directory,
+                     .tablespaces = {}};
+  const auto add_tablespace = [&](const Key& key, ByteView image) -> Result<> {
+    VARVE_ASSIGN(const TablespaceKey fields, fields_of<TablespaceKey>(key));
+    VARVE_ASSIGN(facts.tablespaces[fields.tablespace], TablespaceFacts::decode(image));
+    return {};
+  };
+  VARVE_TRY(source.scan(range_of(KeyKind::kTablespace), lsn, add_tablespace));
+  return facts;
+}
+
+// Which tablespaces go where; those that are not in it stay inside pg_tblspc.
+Result<std::map<uint32_t, std::filesystem::path>> resolve_mappings(
+    const std::vector<TablespaceMapping>& mappings,
+    const std::map<uint32_t, TablespaceFacts>& tablespaces) {
+  std::map<uint32_t, std::filesystem::path> locations;
+  for (const TablespaceMapping& mapping : mappings) {
+    const auto found = std::ranges::find_if(tablespaces, [&](const auto& tablespace) {
+      return std::to_string(tablespace.first) == mapping.tablespace ||
+             (!tablespace.second.location.empty() &&
+              tablespace.second.location == mapping.tablespace);
+    });
+    if (found == tablespaces.end()) {
+      std::string known;
+      for (const auto& [oid, facts] : tablespaces) {
+        known += fmt::format(" {}{}", oid,
+                             facts.location.empty() ? "" : fmt::format(" ({})", facts.location));
+      }
+      return make_error(ErrorCode::kInvalidArgument,
+                        "there is no tablespace '{}' to map; the cluster has:{}",
+                        mapping.tablespace, known.empty() ? " none" : known);
+    }
+    if (!mapping.location.is_absolute()) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "tablespace '{}' is mapped to '{}', which is not an absolute path",
+                        mapping.tablespace, mapping.location.string());
+    }
+    if (!locations.emplace(found->first, mapping.location).second) {
+      return make_error(ErrorCode::kInvalidArgument, "tablespace '{}' is mapped twice",
+                        mapping.tablespace);
+    }
+  }
+  return locations;
+}
+
+struct StoredFork {
+  RelationForkTag tag;
+  uint32_t blocks = 0;
+};
+
+class Exporter {
+ public:
+  Exporter(VersionSource& source, Lsn lsn, const ExportOptions& options,
+           const ProgressCallback& progress, ClusterFacts facts,
+           std::map<uint32_t, std::filesystem::path> locations, TargetDirectory target)
+      : source_(source),
+        lsn_(lsn),
+        options_(options),
+        report_progress_(progress),
+        facts_(std::move(facts)),
+        locations_(std::move(locations)),
+        target_(std::move(target)) {}
+
+  Result<ExportSummary> run() && {
+    summary_.lsn = lsn_;
+    summary_.system_identifier = facts_.control_file.system_identifier();
+    summary_.checkpoint_lsn = next_segment_checkpoint(lsn_, facts_.control_file.wal_segment_size());
+    VARVE_TRY(collect_forks());
+    VARVE_TRY(make_directories());
+    VARVE_TRY(write_relation_maps());
+    VARVE_TRY(write_relations());
+    VARVE_TRY(write_slrus());
+    VARVE_TRY(write_two_phase_files());
+    VARVE_TRY(write_auxiliary_files());
+    VARVE_TRY(write_wal());
+    VARVE_TRY(target_.sync(options_.stop));
+
+    // Without pg_control no server starts, so its presence says that all the rest is on disk.
+    VARVE_TRY(write_control_file());
+    VARVE_TRY(target_.sync(options_.stop));
+    target_.keep();
+    summary_.files = target_.file_count();
+    progress_.bytes_done = progress_.bytes_total;
+    report();
+    return summary_;
+  }
+
+ private:
+  void report() const {
+    if (report_progress_) report_progress_(progress_);
+  }
+
+  Result<> advance(uint64_t bytes) {
+    summary_.bytes += bytes;
+    progress_.bytes_done += bytes;
+    unreported_ += bytes;
+    if (unreported_ < WriteBuffer::kCapacity) return {};
+    unreported_ = 0;
+    report();
+    return check_stop();
+  }
+
+  Result<> check_stop() const {
+    if (!options_.stop.stop_requested()) return {};
+    return make_error(ErrorCode::kCancelled, "the restore was stopped");
+  }
+
+  Result<> collect_forks() {
+    return source_.scan(
+        range_of(KeyKind::kRelationSize), lsn_, [&](const Key& key, ByteView image) -> Result<> {
+          VARVE_ASSIGN(const RelationSizeKey fields, fields_of<RelationSizeKey>(key));
+          auto blocks = decode_block_count(image);
+          if (!blocks.ok()) return blocks.error().context(describe(key));
+          forks_.push_back({.tag = fields.fork, .blocks = *blocks});
+          progress_.bytes_total += uint64_t{*blocks} * kBlockSize;
+          return {};
+        });
+  }
+
+  Result<> make_directories() {
+    for (const std::string_view path : kDirectories) {
+      VARVE_TRY(target_.make_directory(std::string(path)));
+    }
+    for (const auto& [tablespace, facts] : facts_.tablespaces) {
+      const std::string path = fmt::format("pg_tblspc/{}", tablespace);
+      if (const auto location = locations_.find(tablespace); location != locations_.end()) {
+        VARVE_TRY(target_.link_directory(path, location->second));
+      }
+      VARVE_TRY(target_.make_directory(fmt::format("{}/{}", path, kTablespaceVersionDirectory)));
+    }
+    VARVE_TRY(target_.write_file("PG_VERSION", as_bytes(version_file_content())));
+    return source_.scan(
+        range_of(KeyKind::kDatabaseDirectory), lsn_,
+        [&](const Key& key, ByteView image) -> Result<> {
+          VARVE_ASSIGN(const DatabaseDirectoryKey fields, fields_of<DatabaseDirectoryKey>(key));
+          VARVE_ASSIGN(const DatabaseDirectoryFacts facts, DatabaseDirectoryFacts::decode(image));
+          const std::string path = fields.directory.path();
+          VARVE_TRY(target_.make_directory(path));
+          if (!facts.has_version_file) return {};
+          ++summary_.databases;
+          return target_.write_file(path + "/PG_VERSION", as_bytes(version_file_content()));
+        });
+  }
+
+  Result<> write_relation_maps() {
+    return source_.scan(
+        range_of(KeyKind::kRelationMap), lsn_, [&](const Key& key, ByteView image) -> Result<> {
+          VARVE_ASSIGN(const RelationMapKey fields, fields_of<RelationMapKey>(key));
+          VARVE_TRY(check_relation_map(image).context(describe(key)));
+          return target_.write_file(
+              fmt::format("{}/{}", fields.directory.path(), kRelationMapFileName), image);
+        });
+  }
+
+  Result<> write_relations() {
+    for (auto first = forks_.begin(); first != forks_.end();) {
+      const RelationTag relation = first->tag.relation;
+      const auto end = std::find_if(first, forks_.end(), [&](const StoredFork& fork) {
+        return fork.tag.relation != relation;
+      });
+      const auto written = (end - 1)->tag.fork == RelationFork::kInit ? write_unlogged(*(end - 1))
+                                                                      : write_logged({first, end});
+      if (!written.ok()) return written.error();
+      ++summary_.relations;
+      VARVE_TRY(check_stop());
+      first = end;
+    }
+    return {};
+  }
+
+  BlockFileWriter fork_writer(const RelationForkTag& tag, uint32_t blocks, WriteBuffer& buffer) {
+    return {target_, buffer,
+            BlockFileWriter::Layout{.blocks = blocks,
+                                    .blocks_per_file = kBlocksPerSegment,
+                                    .path = [tag](uint32_t segment) { return tag.path(segment); }}};
+  }
+
+  // The forks of one relation follow each other in key order, so one scan reads them all.
+  Result<> write_logged(std::span<const StoredFork> forks) {
+    auto current = forks.begin();
+    std::optional<BlockFileWriter> writer;
+    const auto start_fork = [&] { writer = fork_writer(current->tag, current->blocks, buffer_); };
+    start_fork();
+    const auto finish_fork = [&]() -> Result<> {
+      VARVE_TRY(writer->finish());
+      if (++current != forks.end()) start_fork();
+      return {};
+    };
+    if (std::ranges::any_of(forks, [](const StoredFork& fork) { return fork.blocks > 0; })) {
+      const auto add = [&](const Key& key, ByteView image) -> Result<> {
+        VARVE_ASSIGN(const RelationBlockKey fields, fields_of<RelationBlockKey>(key));
+        while (current != forks.end() && current->tag < fields.fork) VARVE_TRY(finish_fork());
+        // Beyond the end lie blocks from before the relation was truncated.
+        if (current == forks.end() || current->tag != fields.fork ||
+            fields.block >= current->blocks) {
+          return {};
+        }
+        return write_page(*writer, fields, image);
+      };
+      VARVE_TRY(source_.scan(blocks_of(forks), lsn_, add));
+    }
+    while (current != forks.end()) VARVE_TRY(finish_fork());
+    return {};
+  }
+
+  // An unlogged relation starts from its init fork: the server copies it only in a recovery, and
+  // there is none.
+  Result<> write_unlogged(const StoredFork& init) {
+    RelationForkTag main = init.tag;
+    main.fork = RelationFork::kMain;
+    BlockFileWriter init_writer = fork_writer(init.tag, init.blocks, buffer_);
+    BlockFileWriter main_writer = fork_writer(main, init.blocks, second_buffer_);
+    if (init.blocks > 0) {
+      const auto add = [&](const Key& key, ByteView image) -> Result<> {
+        VARVE_ASSIGN(const RelationBlockKey fields, fields_of<RelationBlockKey>(key));
+        VARVE_TRY(write_page(init_writer, fields, image));
+        return write_page(main_writer, fields, image);
+      };
+      VARVE_TRY(source_.scan(blocks_of({&init, 1}), lsn_, add));
+    }
+    VARVE_TRY(init_writer.finish());
+    return main_writer.finish();
+  }
+
+  static KeyRange blocks_of(std::span<const StoredFork> forks) {
+    const StoredFork& last = forks.back();
+    return {.start = make_key(RelationBlockKey{forks.front().tag, 0}),
+            .end = last.blocks == 0 ? make_key(RelationBlockKey{last.tag, 0})
+                                    : make_key(RelationBlockKey{last.tag, last.blocks - 1}).next()};
+  }
+
+  Result<> write_page(BlockFileWriter& writer, const RelationBlockKey& fields, ByteView image) {
+    VARVE_TRY(check_block_size(make_key(fields), image));
+    if (page_lsn(image) > lsn_) {
+      return make_error(ErrorCode::kCorrupted, "{} at {} holds changes up to {}",
+                        describe(make_key(fields)), lsn_, page_lsn(image));
+    }
+    VARVE_ASSIGN(const auto place, writer.place(fields.block));
+    std::ranges::copy(image, place.begin());
+    // A page that redo made bears the checksum of an earlier state.
+    if (facts_.control_file.has_data_checksums()) set_page_checksum(place, fields.block);
+    return advance(image.size());
+  }
+
+  static Result<> check_block_size(const Key& key, ByteView image) {
+    if (image.size() == kBlockSize) return {};
+    return make_error(ErrorCode::kCorrupted, "{} has {} bytes instead of {}", describe(key),
+                      image.size(), kBlockSize);
+  }
+
+  Result<> write_slrus() {
+    std::vector<std::pair<SlruSegmentSizeKey, uint32_t>> segments;
+    const auto add = [&](const Key& key, ByteView image) -> Result<> {
+      VARVE_ASSIGN(const SlruSegmentSizeKey fields, fields_of<SlruSegmentSizeKey>(key));
+      auto pages = decode_block_count(image);
+      if (!pages.ok()) return pages.error().context(describe(key));
+      segments.emplace_back(fields, *pages);
+      return {};
+    };
+    VARVE_TRY(source_.scan(range_of(KeyKind::kSlruSegmentSize), lsn_, add));
+    for (const auto& [fields, pages] : segments) VARVE_TRY(write_slru_segment(fields, pages));
+    return {};
+  }
+
+  Result<> write_slru_segment(const SlruSegmentSizeKey& segment, uint32_t pages) {
+    if (pages > kSlruPagesPerSegment) {
+      return make_error(ErrorCode::kCorrupted, "{} is {} pages", describe(make_key(segment)),
+                        pages);
+    }
+    const uint32_t first = segment.segment * kSlruPagesPerSegment;
+    BlockFileWriter writer(
+        target_, buffer_,
+        BlockFileWriter::Layout{
+            .blocks = pages, .blocks_per_file = kSlruPagesPerSegment, .path = [&segment](uint32_t) {
+              return fmt::format("{}/{}", directory(segment.slru),
+                                 slru_segment_name(segment.segment));
+            }});
+    const auto add = [&](const Key& key, ByteView image) -> Result<> {
+      VARVE_ASSIGN(const SlruBlockKey fields, fields_of<SlruBlockKey>(key));
+      if (fields.page - first >= pages) return {};
+      VARVE_TRY(check_block_size(key, image));
+      VARVE_ASSIGN(const auto place, writer.place(fields.page - first));
+      std::ranges::copy(image, place.begin());
+      return advance(image.size());
+    };
+    VARVE_TRY(source_.scan(slru_blocks_of(segment.slru, segment.segment), lsn_, add));
+    return writer.finish();
+  }
+
+  Result<> write_two_phase_files() {
+    return source_.scan(
+        range_of(KeyKind::kTwoPhaseFile), lsn_, [&](const Key& key, ByteView image) -> Result<> {
+          VARVE_ASSIGN(const TwoPhaseFileKey fields, fields_of<TwoPhaseFileKey>(key));
+          VARVE_TRY(check_two_phase_file(image, fields.transaction));
+          return target_.write_file(
+              fmt::format("{}/{}", kTwoPhaseDirectory, two_phase_file_name(fields.transaction)),
+              image);
+        });
+  }
+
+  Result<> write_auxiliary_files() {
+    AuxiliaryFileRestorer restorer(
+        target_, options_.keep_config ? Configuration::kAsStored : Configuration::kHarmless);
+    const auto add = [&](const Key& key, ByteView image) -> Result<> {
+      VARVE_ASSIGN(const AuxiliaryFileKey fields, fields_of<AuxiliaryFileKey>(key));
+      VARVE_TRY(restorer.add(fields, image));
+      return advance(image.size());
+    };
+    VARVE_TRY(source_.scan(range_of(KeyKind::kAuxiliaryFile), lsn_, add));
+    return restorer.finish(facts_.control_file.settings());
+  }
+
+  Checkpoint restored_checkpoint() const {
+    Checkpoint checkpoint = facts_.checkpoint;
+    checkpoint.redo = summary_.checkpoint_lsn;
+    checkpoint.previous_timeline = checkpoint.timeline;
+    // Nothing runs at a shutdown checkpoint; prepared transactions have their files.
+    checkpoint.oldest_active_transaction = 0;
+    return checkpoint;
+  }
+
+  Result<> write_wal() {
+    const uint32_t size = facts_.control_file.wal_segment_size();
+    const Checkpoint checkpoint = restored_checkpoint();
+    VARVE_ASSIGN(
+        File file,
+        target_.create_file(fmt::format(
+            "pg_wal/{}", wal_segment_name(checkpoint.timeline, summary_.checkpoint_lsn, size))));
+    // The server writes into the segment and does not expect the disk to be full by then.
+    if (const int error = ::posix_fallocate(file.descriptor(), 0, size); error != 0) {
+      return system_error(error, fmt::format("cannot write {}", file.path().string()));
+    }
+    return file.write_at(
+        0, shutdown_checkpoint_page({.system_identifier = facts_.control_file.system_identifier(),
+                                     .wal_segment_size = size,
+                                     .lsn = summary_.checkpoint_lsn,
+                                     .checkpoint = checkpoint}));
+  }
+
+  Result<> write_control_file() {
+    const ControlFile restored =
+        facts_.control_file.shut_down_at(restored_checkpoint(), summary_.checkpoint_lsn);
+    return target_.write_file(std::string(kControlFilePath), restored.to_file());
+  }
+
+  VersionSource& source_;
+  const Lsn lsn_;
+  const ExportOptions& options_;
+  const ProgressCallback& report_progress_;
+  const ClusterFacts facts_;
+  const std::map<uint32_t, std::filesystem::path> locations_;
+  TargetDirectory target_;
+  std::vector<StoredFork> forks_;
+  WriteBuffer buffer_;
+  WriteBuffer second_buffer_;
+  ExportSummary summary_;
+  Progress progress_;
+  uint64_t unreported_ = 0;
+};
+
+}  // namespace
+
+Result<ExportSummary> export_data_directory(VersionSource& source, Lsn lsn,
+                                            const std::filesystem::path& to,
+                                            const ExportOptions& options,
+                                            const ProgressCallback& progress) {
+  VARVE_ASSIGN(ClusterFacts facts, read_cluster_facts(source, lsn));
+  VARVE_ASSIGN(auto locations, resolve_mappings(options.tablespaces, facts.tablespaces));
+  VARVE_ASSIGN(
+      TargetDirectory target,
+      TargetDirectory::create(to, {.owner = options.owner ? options.owner : default_owner(),
+                                   .directory_mode = facts.directory.mode}));
+  return Exporter(source, lsn, options, progress, std::move(facts), std::move(locations),
+                  std::move(target))
+      .run();
+}
+
+}  // namespace varve

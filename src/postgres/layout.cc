@@ -1,0 +1,40 @@
+#include "postgres/layout.h"
+
+#include <fmt/format.h>
+
+#include "postgres/relation_file_name.h"
+
+namespace varve {
+
+std::string_view name(RelationFork fork) {
+  switch (fork) {
+    case RelationFork::kMain:
+      return "main";
+    case RelationFork::kFreeSpaceMap:
+      return "fsm";
+    case RelationFork::kVisibilityMap:
+      return "vm";
+    case RelationFork::kInit:
+      return "init";
+  }
+  return "unknown";
+}
+
+std::string DatabaseTag::path() const {
+  if (tablespace == kGlobalTablespace) return "global";
+  if (tablespace == kDefaultTablespace) return fmt::format("base/{}", database);
+  return fmt::format("pg_tblspc/{}/{}/{}", tablespace, kTablespaceVersionDirectory, database);
+}
+
+std::string RelationForkTag::path(uint32_t segment) const {
+  const RelationFileName file{
+      .relation = relation.relation, .fork = fork, .segment = segment, .backend = {}};
+  return relation.directory.path() + "/" + file.to_string();
+}
+
+std::string RelationForkTag::to_string() const {
+  return fmt::format("relation {}/{}/{} {}", relation.directory.tablespace,
+                     relation.directory.database, relation.relation, name(fork));
+}
+
+}  // namespace varve

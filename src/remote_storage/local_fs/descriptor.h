@@ -1,0 +1,68 @@
+// Files and directories below a root, reached one component at a time and never through a symbolic
+// link, so that nothing outside of the root can be read or written whatever lies in it.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace varve::local_fs {
+
+// An open file descriptor, closed on destruction.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(value_, other.value_);
+    return *this;
+  }
+  ~Descriptor();
+
+  int get() const { return value_; }
+
+ private:
+  int value_ = -1;
+};
+
+// A directory and how it is called in messages. The path is never used to reach anything.
+struct Directory {
+  Descriptor descriptor;
+  std::filesystem::path path;
+
+  std::string shown(std::string_view name) const { return (path / name).string(); }
+};
+
+// `name` in `directory`, a single component. NotFound when it is absent or a plain file; Denied
+// when it is a symbolic link.
+Result<Directory> open_directory(const Directory& directory, std::string_view name);
+
+// For reading. NotFound when nothing or a directory has the name; Denied when it is a link or no
+// regular file. `status` becomes that of the file.
+Result<Descriptor> open_regular_file(const Directory& directory, std::string_view name,
+                                     struct stat& status);
+
+// The type and size of `name` itself, not of what a link points to.
+Result<struct stat> examine(const Directory& directory, std::string_view name);
+
+Result<> sync(const Descriptor& descriptor, const std::string& shown);
+
+Result<> write_at(const Descriptor& descriptor, uint64_t offset, ByteView bytes,
+                  const std::string& shown);
+
+// Fewer bytes than asked for only at the end of the file.
+Result<size_t> read_at(const Descriptor& descriptor, uint64_t offset, std::span<uint8_t> out,
+                       const std::string& shown);
+
+Timestamp modification_time(const struct stat& status);
+
+}  // namespace varve::local_fs

@@ -1,0 +1,233 @@
+#include "server/json.h"
+
+namespace varve {
+namespace {
+
+constexpr char kBytesSent[] = "bytes_sent";
+constexpr char kBytesReceived[] = "bytes_received";
+constexpr char kOk[] = "ok";
+
+std::string outcome_name(size_t outcome) {
+  return outcome == 0 ? kOk : std::string(name(static_cast<ErrorCode>(outcome - 1)));
+}
+
+Json stamp_to_json(const CommitStamp& stamp) {
+  return {{"sequence", stamp.sequence},
+          {"writer", stamp.writer.to_string()},
+          {"nonce", stamp.nonce.to_string()},
+          {"created_at", stamp.created_at.to_string()},
+          {"writer_version", stamp.writer_version}};
+}
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+template <typename AnyId>
+Json id_or_null(const std::optional<AnyId>& id) {
+  return id ? Json(id->to_string()) : Json();
+}
+
+void put_metadata(Json& json, const TimelineMetadata& metadata) {
+  json["last_record_lsn"] = metadata.disk_consistent_lsn.to_string();
+  json["disk_consistent_lsn"] = metadata.disk_consistent_lsn.to_string();
+}
+
+void put_origin(Json& json, const TimelineMetadata& metadata) {
+  json["ancestor_timeline_id"] = id_or_null(metadata.ancestor);
+  json["ancestor_lsn"] = metadata.ancestor ? Json(metadata.ancestor_lsn.to_string()) : Json();
+  json["oldest_lsn"] = metadata.gc_cutoff_lsn.to_string();
+  json["postgres_version"] = metadata.postgres_version;
+  json["system_identifier"] = std::to_string(metadata.system_identifier);
+}
+
+}  // namespace
+
+Json to_json(const TenantInfo& tenant) {
+  Json json{{"tenant_id", tenant.id.to_string()},
+            {"name", text_or_null(tenant.name)},
+            {"created_at", tenant.created_at.to_string()},
+            {"owned", tenant.owned},
+            {"timelines", tenant.timeline_count}};
+  if (tenant.fence) {
+    json["fenced"] = {{"by_writer", tenant.fence->writer.to_string()},
+                      {"at", tenant.fence->at.to_string()}};
+  }
+  return json;
+}
+
+Json to_json(const TimelineInfo& timeline) {
+  Json json{{"tenant_id", timeline.id.tenant.to_string()},
+            {"timeline_id", timeline.id.timeline.to_string()},
+            {"name", text_or_null(timeline.name)},
+            {"state", name(timeline.state)}};
+  put_metadata(json, timeline.metadata);
+  json["remote_consistent_lsn"] = timeline.remote_consistent_lsn.to_string();
+  put_origin(json, timeline.metadata);
+  json["created_at"] = timeline.created_at.to_string();
+  json["layers"] = timeline.layer_count;
+  json["layer_bytes"] = timeline.layer_bytes;
+  return json;
+}
+
+Json to_json(const RequestCounts& counts) {
+  Json json = Json::object();
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    const auto operation = static_cast<Operation>(i);
+    json[std::string(name(operation))] = counts.total(operation);
+  }
+  return json;
+}
+
+Json to_json(const StatusReport& status) {
+  return {{"queue_length", status.queue_length},
+          {"requests", to_json(status.requests)},
+          {kBytesSent, status.requests.bytes_sent},
+          {kBytesReceived, status.requests.bytes_received},
+          {"stored_bytes", status.stored_bytes},
+          {"cost_usd", status.cost_usd},
+          {"timelines", to_json_array(status.timelines)}};
+}
+
+Json to_json(const RestoreReport& restore) {
+  return {{"timeline", to_json(restore.timeline)},
+          {"lsn", restore.summary.lsn.to_string()},
+          {"checkpoint_lsn", restore.summary.checkpoint_lsn.to_string()},
+          {"system_identifier", std::to_string(restore.summary.system_identifier)},
+          {"bytes", restore.summary.bytes},
+          {"files", restore.summary.files},
+          {"relations", restore.summary.relations},
+          {"databases", restore.summary.databases},
+          {"layers_fetched", restore.fetched.layers},
+          {"layer_bytes_fetched", restore.fetched.bytes},
+          {"requests", to_json(restore.requests)}};
+}
+
+Json to_json(const ListedObject& object) {
+  return {{"key", object.name.key()},
+          {"kind", name(object.name.kind)},
+          {"size", object.size},
+          {"last_modified", object.last_modified.to_string()}};
+}
+
+Json to_json(const LayerEntry& layer) {
+  return {{"name", layer.name.to_string()},
+          {"size", layer.size},
+          {"checksum", layer.checksum.to_string()},
+          {"object", layer.stored.object}};
+}
+
+Json to_json(const ShownObject& object) {
+  Json json{{"key", object.name.key()},
+            {"kind", name(object.name.kind)},
+            {"size", object.tail.info.size},
+            {"last_modified", object.tail.info.last_modified.to_string()},
+            {"tenant_id", object.name.log.tenant.to_string()}};
+  if (!object.name.log.is_tenant_log()) {
+    json["timeline_id"] = object.name.log.timeline.to_string();
+  }
+  if (object.tenant) {
+    json.update(stamp_to_json(object.tenant->stamp));
+    json["name"] = text_or_null(object.tenant->name);
+    Json timelines = Json::array();
+    for (const TimelineRegistration& timeline : object.tenant->timelines) {
+      timelines.push_back({{"timeline_id", timeline.id.to_string()},
+                           {"name", text_or_null(timeline.name)},
+                           {"ancestor_timeline_id", id_or_null(timeline.ancestor)},
+                           {"created_at", timeline.created_at.to_string()},
+                           {"deleted", timeline.deleted}});
+    }
+    json["timelines"] = std::move(timelines);
+  }
+  if (object.timeline) {
+    json.update(stamp_to_json(object.timeline->stamp));
+    json["deleted"] = object.timeline->deleted;
+    put_metadata(json, object.timeline->metadata);
+    put_origin(json, object.timeline->metadata);
+    json["layers"] = to_json_array(object.timeline->layers);
+    Json retired = Json::array();
+    for (const RetiredObject& other : object.timeline->retired) {
+      retired.push_back({{"object", other.object}, {"superseded_by", other.superseded_by}});
+    }
+    json["retired"] = std::move(retired);
+  }
+  if (object.pack) {
+    json["nonce"] = object.pack->nonce.to_string();
+    json["part"] = object.pack->part;
+    json["created_at"] = object.pack->created_at.to_string();
+    json["writer_version"] = object.pack->writer_version;
+  }
+  json["members"] = to_json_array(object.members());
+  return json;
+}
+
+Json to_json(const VerifyReport& report) {
+  Json findings = Json::array();
+  for (const Finding& finding : report.findings) {
+    findings.push_back({{"kind", name(finding.kind)},
+                        {"object", finding.object},
+                        {"member", text_or_null(finding.member)},
+                        {"detail", finding.detail}});
+  }
+  return {{"ok", !report.damaged()},
+          {"objects", report.objects},
+          {"stored_bytes", report.bytes_stored},
+          {"checked_bytes", report.bytes_read},
+          {"findings", std::move(findings)}};
+}
+
+Json to_json(const LayerReport& report) {
+  Json groups = Json::array();
+  for (const auto& group : report.groups) {
+    groups.push_back(
+        {{"what", group.what}, {"versions", group.versions}, {"value_bytes", group.value_bytes}});
+  }
+  return {{"name", report.name.to_string()},
+          {"kind", report.name.is_image ? "image" : "delta"},
+          {"key_start", report.name.keys.start.to_string()},
+          {"key_end", report.name.keys.end.to_string()},
+          {"lsn_start", report.name.lsn_start.to_string()},
+          {"lsn_end", report.name.lsn_end.to_string()},
+          {"size", report.file_size},
+          {"versions", report.versions},
+          {"value_bytes", report.value_bytes},
+          {"groups", std::move(groups)}};
+}
+
+std::string request_counts_to_json(const RequestCounts& counts) {
+  Json json = Json::object();
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    Json& operation = json[std::string(name(static_cast<Operation>(i)))];
+    operation = Json::object();
+    for (size_t outcome = 0; outcome < RequestCounts::kOutcomeCount; ++outcome) {
+      const uint64_t count = counts.requests[i][outcome];
+      if (count > 0) operation[outcome_name(outcome)] = count;
+    }
+  }
+  json[kBytesSent] = counts.bytes_sent;
+  json[kBytesReceived] = counts.bytes_received;
+  return json.dump(2) + "\n";
+}
+
+Result<RequestCounts> request_counts_from_json(std::string_view text) {
+  constexpr bool kWithExceptions = false;
+  const Json json = Json::parse(text, nullptr, kWithExceptions);
+  if (!json.is_object()) return make_error(ErrorCode::kCorrupted, "it is not a JSON object");
+  const auto count = [](const Json& object, const std::string& key) -> uint64_t {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+  };
+  RequestCounts counts;
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    const auto operation = json.find(std::string(name(static_cast<Operation>(i))));
+    if (operation == json.end() || !operation->is_object()) continue;
+    for (size_t outcome = 0; outcome < RequestCounts::kOutcomeCount; ++outcome) {
+      counts.requests[i][outcome] = count(*operation, outcome_name(outcome));
+    }
+  }
+  counts.bytes_sent = count(json, kBytesSent);
+  counts.bytes_received = count(json, kBytesReceived);
+  return counts;
+}
+
+}  // namespace varve

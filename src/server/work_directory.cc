@@ -1,0 +1,77 @@
+#include "server/work_directory.h"
+
+#include <spdlog/spdlog.h>
+
+#include "base/bytes.h"
+#include "fs/directory.h"
+#include "remote_storage/url.h"
+#include "server/json.h"
+
+namespace varve {
+namespace {
+
+constexpr char kRequestCountsFileName[] = "requests.json";
+
+}  // namespace
+
+Result<> WorkDirectory::init(const std::filesystem::path& path, const Settings& settings) {
+  VARVE_TRY(check_settings(settings));
+  VARVE_ASSIGN(const bool initialised, path_exists(path / kSettingsFileName));
+  if (initialised) {
+    return make_error(ErrorCode::kConflict, "{} is a varve work directory already: edit {} instead",
+                      path.string(), (path / kSettingsFileName).string());
+  }
+  VARVE_ASSIGN(const bool present, path_exists(path));
+  if (present) {
+    VARVE_ASSIGN(const auto entries, list_directory(path));
+    if (!entries.empty()) {
+      return make_error(ErrorCode::kConflict,
+                        "{} is not empty: name a directory that is empty or does not exist",
+                        path.string());
+    }
+  }
+  if (!settings.remote.empty()) {
+    VARVE_ASSIGN(const RemoteLocation location, parse_remote_url(settings.remote));
+    if (const auto* file = std::get_if<FileLocation>(&location)) {
+      VARVE_TRY(create_local_root(file->root));
+    }
+    // A remote that cannot be used is better noticed now than at the first import.
+    VARVE_TRY(open_remote_storage(settings.remote));
+  }
+  VARVE_TRY(create_directories_durably(path / "tenants"));
+  return write_file_atomically(path / kSettingsFileName, as_bytes(format_settings(settings)));
+}
+
+Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
+  auto content = read_file(path / kSettingsFileName);
+  if (content.failed_with(ErrorCode::kNotFound)) {
+    return make_error(ErrorCode::kNotFound,
+                      "{} is not a varve work directory: check the path, or make one with 'varve "
+                      "init --workdir {}'",
+                      path.string(), path.string());
+  }
+  if (!content.ok()) return content.error();
+  VARVE_ASSIGN(DirectoryLock lock, DirectoryLock::acquire(path));
+  VARVE_ASSIGN(Settings settings,
+               parse_settings(as_text(*content), (path / kSettingsFileName).string()));
+  return WorkDirectory(path, std::move(lock), std::move(settings));
+}
+
+RequestCounts WorkDirectory::read_request_counts() const {
+  const auto path = path_ / kRequestCountsFileName;
+  auto content = read_file(path);
+  if (content.failed_with(ErrorCode::kNotFound)) return {};
+  auto counts = content.ok() ? request_counts_from_json(as_text(*content))
+                             : Result<RequestCounts>(content.error());
+  if (counts.ok()) return *counts;
+  spdlog::warn("{} cannot be read, counting begins anew: {}", path.string(),
+               counts.error().message());
+  return {};
+}
+
+Result<> WorkDirectory::write_request_counts(const RequestCounts& counts) const {
+  const std::string text = request_counts_to_json(counts);
+  return write_file_atomically(path_ / kRequestCountsFileName, as_bytes(text));
+}
+
+}  // namespace varve

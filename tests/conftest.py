@@ -1,0 +1,131 @@
+"""Fixtures of the end-to-end tests: the command under test, folders, and clusters to import."""
+
+import random
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import rich_cluster, trees
+from support.postgres import Cluster
+from support.varve import Server, Varve
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser):
+    parser.addoption("--binary", default=str(REPOSITORY / "build/release/varve"),
+                     help="the varve command to test")
+    parser.addoption("--crash-rounds", type=int, default=6,
+                     help="how often the crash tests kill each command")
+    parser.addoption("--seed", type=int, default=None,
+                     help="repeats the random choices of an earlier run")
+
+
+def pytest_configure(config):
+    if config.getoption("--seed") is None:
+        config.option.seed = random.SystemRandom().randrange(2**32)
+
+
+def pytest_report_header(config):
+    return f"random choices: --seed {config.getoption('--seed')}"
+
+
+@pytest.fixture(name="chance")
+def fixture_chance(request):
+    """Randomness that --seed repeats, for each test on its own."""
+    return random.Random(f"{request.config.getoption('--seed')} {request.node.nodeid}")
+
+
+@pytest.fixture(scope="session", name="varve")
+def fixture_varve(request):
+    binary = Path(request.config.getoption("--binary"))
+    if not binary.exists():
+        pytest.exit(f"{binary} does not exist: run scripts/build first", returncode=1)
+    return Varve(binary)
+
+
+def _new_folder():
+    # pytest's own temporary folders are closed to the user that PostgreSQL runs as.
+    folder = Path(tempfile.mkdtemp(prefix="varve-"))
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session", name="session_folder")
+def fixture_session_folder():
+    folder = _new_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", name="module_folder")
+def fixture_module_folder():
+    folder = _new_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(name="folder")
+def fixture_folder():
+    folder = _new_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(name="server")
+def fixture_server(varve, folder):
+    """A new work directory with the tenant `acme`."""
+    server = Server.init(varve, folder)
+    server.create_tenant("acme")
+    return server
+
+
+def copy_tree(source, target):
+    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
+    return Path(target)
+
+
+@pytest.fixture(scope="session", name="small_pgdata")
+def fixture_small_pgdata(session_folder):
+    """The data directory of a cluster as initdb makes it. Not to be changed: copy it."""
+    return Cluster.create(session_folder / "small").pgdata
+
+
+@dataclass
+class Source:
+    """A stopped cluster, and what a restored one is compared with."""
+
+    pgdata: Path
+    dump: str
+    commit_times: str
+    control: dict
+    main_forks: dict
+
+
+COMMIT_TIMES = "SELECT DISTINCT pg_xact_commit_timestamp(xmin) FROM stadt"
+
+
+@pytest.fixture(scope="session", params=[True, False], ids=["checksums", "no_checksums"],
+                name="rich")
+def fixture_rich(request, session_folder):
+    """The cluster with one of everything. Not to be changed: copy it."""
+    folder = session_folder / ("rich_checksums" if request.param else "rich")
+    cluster = Cluster.create(folder / "data", checksums=request.param,
+                             settings=rich_cluster.SETTINGS)
+    with cluster.running():
+        rich_cluster.fill(cluster)
+        dump = cluster.dump()
+        commit_times = cluster.sql(COMMIT_TIMES, "zwei Städte")
+    yield Source(cluster.pgdata, dump, commit_times, cluster.control(),
+                 trees.main_forks(cluster.pgdata))
+    shutil.rmtree(folder)
+
+
+def start_on(pgdata):
+    """The server on a restored data directory, as a context manager."""
+    return Cluster(pgdata).running()
+
