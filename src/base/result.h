@@ -79,7 +79,7 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
 // Returns from the calling function with the error of a failed Result, and drops its value.
 #define VARVE_TRY(expression)                                                       \
   do {                                                                              \
-    if (auto varve_result = (expression); !varve_result.has_value()) [[unlikely]] { \
+    if (auto&& varve_result = (expression); !varve_result.has_value()) [[unlikely]] { \
       return std::move(varve_result).error();                                       \
     }                                                                               \
   } while (false)

@@ -10,11 +10,10 @@ namespace varve {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
-constexpr auto kFirstShownAfter = seconds(1);
-constexpr auto kBarInterval = milliseconds(100);
-constexpr auto kLineInterval = seconds(5);
+constexpr milliseconds kFirstShownAfter(1000);
+constexpr milliseconds kBarInterval(100);
+constexpr milliseconds kLineInterval(5000);
 constexpr size_t kBarWidth = 30;
 
 }  // namespace
@@ -28,10 +27,7 @@ std::string format_bytes(uint64_t bytes) {
 }
 
 ProgressDisplay::ProgressDisplay(std::string what)
-    : what_(std::move(what)),
-      is_terminal_(isatty(STDERR_FILENO) == 1),
-      start_(std::chrono::steady_clock::now()),
-      last_shown_(start_) {}
+    : what_(std::move(what)), is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
 ProgressDisplay::~ProgressDisplay() {
   if (line_open_) fmt::print(stderr, "\n");
@@ -39,16 +35,16 @@ ProgressDisplay::~ProgressDisplay() {
 
 void ProgressDisplay::update(uint64_t done, uint64_t total) {
   const auto now = std::chrono::steady_clock::now();
-  const bool first = last_shown_ == start_;
+  if (!start_) start_ = now;
   const bool finished = total > 0 && done >= total;
-  if (first ? now - start_ < kFirstShownAfter
-            : !finished && now - last_shown_ < (is_terminal_ ? Time::duration(kBarInterval)
-                                                             : Time::duration(kLineInterval))) {
+  if (!last_shown_) {
+    if (now - *start_ < kFirstShownAfter) return;
+  } else if (!finished && now - *last_shown_ < (is_terminal_ ? kBarInterval : kLineInterval)) {
     return;
   }
   last_shown_ = now;
 
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const double elapsed = std::chrono::duration<double>(now - *start_).count();
   const auto rate = static_cast<uint64_t>(static_cast<double>(done) / elapsed);
   const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
   std::string line = fmt::format("{} {} of {}, {}/s", what_, format_bytes(done),

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace varve {
@@ -25,8 +26,9 @@ class ProgressDisplay {
 
   const std::string what_;
   const bool is_terminal_;
-  const Time start_;
-  Time last_shown_;
+  // Of the first update.
+  std::optional<Time> start_;
+  std::optional<Time> last_shown_;
   bool line_open_ = false;
 };
 

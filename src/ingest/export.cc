@@ -1,19 +1,15 @@
 #include "ingest/export.h"
 
-#include <fcntl.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "ingest/auxiliary_file_restorer.h"
 #include "ingest/block_file_writer.h"
 #include "ingest/target_directory.h"
 #include "postgres/key_space.h"
 #include "postgres/page.h"
-#include "postgres/relation_file_name.h"
 #include "postgres/relation_map.h"
 #include "postgres/stored_values.h"
 #include "postgres/two_phase_file.h"
@@ -192,7 +188,6 @@ class Exporter {
   }
 
   Result<> advance(uint64_t bytes) {
-    summary_.bytes += bytes;
     progress_.bytes_done += bytes;
     unreported_ += bytes;
     if (unreported_ < WriteBuffer::kCapacity) return {};
@@ -213,7 +208,9 @@ class Exporter {
           auto blocks = decode_block_count(image);
           if (!blocks.ok()) return blocks.error().context(describe(key));
           forks_.push_back({.tag = fields.fork, .blocks = *blocks});
-          progress_.bytes_total += uint64_t{*blocks} * kBlockSize;
+          // An init fork is written twice: see write_unlogged.
+          const uint64_t copies = fields.fork.fork == RelationFork::kInit ? 2 : 1;
+          progress_.bytes_total += copies * *blocks * kBlockSize;
           return {};
         });
   }
@@ -340,6 +337,7 @@ class Exporter {
     std::ranges::copy(image, place.begin());
     // A page that redo made bears the checksum of an earlier state.
     if (facts_.control_file.has_data_checksums()) set_page_checksum(place, fields.block);
+    summary_.bytes += image.size();
     return advance(image.size());
   }
 
@@ -382,7 +380,8 @@ class Exporter {
       VARVE_TRY(check_block_size(key, image));
       VARVE_ASSIGN(const auto place, writer.place(fields.page - first));
       std::ranges::copy(image, place.begin());
-      return advance(image.size());
+      summary_.bytes += image.size();
+      return check_stop();
     };
     VARVE_TRY(source_.scan(slru_blocks_of(segment.slru, segment.segment), lsn_, add));
     return writer.finish();
@@ -405,7 +404,8 @@ class Exporter {
     const auto add = [&](const Key& key, ByteView image) -> Result<> {
       VARVE_ASSIGN(const AuxiliaryFileKey fields, fields_of<AuxiliaryFileKey>(key));
       VARVE_TRY(restorer.add(fields, image));
-      return advance(image.size());
+      summary_.bytes += image.size();
+      return check_stop();
     };
     VARVE_TRY(source_.scan(range_of(KeyKind::kAuxiliaryFile), lsn_, add));
     return restorer.finish(facts_.control_file.settings());
@@ -423,19 +423,19 @@ class Exporter {
   Result<> write_wal() {
     const uint32_t size = facts_.control_file.wal_segment_size();
     const Checkpoint checkpoint = restored_checkpoint();
-    VARVE_ASSIGN(
-        File file,
-        target_.create_file(fmt::format(
-            "pg_wal/{}", wal_segment_name(checkpoint.timeline, summary_.checkpoint_lsn, size))));
-    // The server writes into the segment and does not expect the disk to be full by then.
-    if (const int error = ::posix_fallocate(file.descriptor(), 0, size); error != 0) {
-      return system_error(error, fmt::format("cannot write {}", file.path().string()));
-    }
-    return file.write_at(
-        0, shutdown_checkpoint_page({.system_identifier = facts_.control_file.system_identifier(),
-                                     .wal_segment_size = size,
-                                     .lsn = summary_.checkpoint_lsn,
-                                     .checkpoint = checkpoint}));
+    const Bytes page =
+        shutdown_checkpoint_page({.system_identifier = facts_.control_file.system_identifier(),
+                                  .wal_segment_size = size,
+                                  .lsn = summary_.checkpoint_lsn,
+                                  .checkpoint = checkpoint});
+    const std::string segment =
+        wal_segment_name(checkpoint.timeline, summary_.checkpoint_lsn, size);
+    VARVE_ASSIGN(File file, target_.create_file("pg_wal/" + segment));
+    SequentialWriter writer(std::move(file), buffer_);
+    VARVE_ASSIGN(const auto place, writer.extend(page.size()));
+    std::ranges::copy(page, place.begin());
+    VARVE_TRY(writer.append_zeros(size - page.size()));
+    return writer.finish();
   }
 
   Result<> write_control_file() {

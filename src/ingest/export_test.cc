@@ -7,6 +7,7 @@
 #include "ingest/import.h"
 #include "ingest/test_support/memory_versions.h"
 #include "ingest/test_support/small_data_directory.h"
+#include "ingest/test_support/unprivileged.h"
 #include "postgres/control_file.h"
 #include "postgres/stored_values.h"
 
@@ -258,6 +259,21 @@ TEST_F(Export, AnEmptyDirectoryIsATarget) {
   EXPECT_TRUE(run().ok());
 }
 
+TEST_F(Export, TheTargetMayBeNamedWithASlashOrThroughALink) {
+  filesystem::create_directory(parent_ / "real");
+  filesystem::create_directory_symlink(parent_ / "real", to_);
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(read_test_file(parent_ / "real/PG_VERSION"), "15\n");
+  to_ = parent_ / "slash/";
+  EXPECT_TRUE(run().ok());
+}
+
+TEST_F(Export, ADirectoryThatMayNotBeWrittenIsNamed) {
+  filesystem::permissions(parent_.path(), filesystem::perms(0555));
+  const Unprivileged unprivileged;
+  EXPECT_THAT(refusal(ErrorCode::kDenied), HasSubstr(to_.string()));
+}
+
 TEST_F(Export, AnythingElseThatExistsIsNot) {
   write_test_file(to_ / "mine", "precious");
   EXPECT_THAT(refusal(ErrorCode::kConflict), AllOf(HasSubstr(to_.string()), HasSubstr("another")));
@@ -362,12 +378,17 @@ TEST_F(Export, WrongTablespaceMappingsAreRefusedBeforeAnythingIsWritten) {
 
 TEST_F(Export, ReportsProgressUpToTheEnd) {
   store_fork(fork(500), 400);
+  for (uint32_t block = 0; block < 400; ++block) store_page(fork(500), block, test_page(block));
+  store_fork(fork(501, RelationFork::kInit), 1);
+  store_page(fork(501, RelationFork::kInit), 0, test_page(0));
+  store_file("notes.txt", std::string(100000, 'x'));
   std::vector<Progress> reports;
   const auto summary = export_data_directory(
       store_, kLsn, to_, {}, [&reports](const Progress& progress) { reports.push_back(progress); });
   ASSERT_TRUE(summary.ok());
-  ASSERT_FALSE(reports.empty());
+  ASSERT_GE(reports.size(), 3U);
   EXPECT_EQ(reports.back().bytes_done, reports.back().bytes_total);
+  for (const Progress& progress : reports) EXPECT_LE(progress.bytes_done, progress.bytes_total);
 }
 
 TEST_F(Export, WhatWasRestoredCanBeImported) {

@@ -6,11 +6,13 @@
 
 #include "ingest/test_support/memory_versions.h"
 #include "ingest/test_support/small_data_directory.h"
+#include "ingest/test_support/unprivileged.h"
 #include "postgres/stored_values.h"
 
 namespace varve {
 namespace {
 
+namespace filesystem = std::filesystem;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -46,7 +48,7 @@ class Import : public testing::Test {
   }
 
   void resize(const std::string& name, uint64_t size) const {
-    std::filesystem::resize_file(data_ / name, size);
+    filesystem::resize_file(data_ / name, size);
   }
 
   SmallDataDirectory data_;
@@ -134,8 +136,8 @@ TEST_F(Import, KeepsTheUsersOwnFiles) {
   data_.write("conf.d/memory.conf", "work_mem = '1GB'");
   data_.write("pg_stat/pgstat.stat", "statistics");
   data_.write("base/5/notes.txt", "notes");
-  std::filesystem::create_directories(data_ / "conf.d/empty");
-  std::filesystem::create_symlink(data_ / "conf.d/memory.conf", data_ / "linked.conf");
+  filesystem::create_directories(data_ / "conf.d/empty");
+  filesystem::create_symlink(data_ / "conf.d/memory.conf", data_ / "linked.conf");
   const auto summary = run();
   ASSERT_TRUE(summary.ok());
   EXPECT_EQ(summary->auxiliary_files, 6U);
@@ -146,7 +148,7 @@ TEST_F(Import, KeepsTheUsersOwnFiles) {
 }
 
 TEST_F(Import, SaysWhatNoRestoreCanBringBack) {
-  std::filesystem::create_symlink("/nowhere/at/all", data_ / "dangling");
+  filesystem::create_symlink("/nowhere/at/all", data_ / "dangling");
   ASSERT_EQ(mkfifo((data_ / "pipe").c_str(), 0600), 0);
   const auto summary = run();
   ASSERT_TRUE(summary.ok());
@@ -172,7 +174,7 @@ TEST_F(Import, CutsALargeFileIntoChunks) {
 TEST_F(Import, FollowsTablespaces) {
   write_test_file(data_.outside("space/PG_15_202209061/5/400"), test_pages(1));
   write_test_file(data_.outside("space/PG_14_202107181/5/400"), "of another version");
-  std::filesystem::create_symlink(data_.outside("space"), data_ / "pg_tblspc/16400");
+  filesystem::create_symlink(data_.outside("space"), data_ / "pg_tblspc/16400");
   write_test_file(data_ / "pg_tblspc/16401/PG_15_202209061/5/401", test_pages(1));
   const auto summary = run();
   ASSERT_TRUE(summary.ok()) << summary.error().message();
@@ -282,6 +284,24 @@ TEST_F(Import, ADatabaseOfAnotherVersionIsNamed) {
               AllOf(HasSubstr("base/5/PG_VERSION"), HasSubstr("PostgreSQL 14")));
 }
 
+TEST_F(Import, AnUnreadableFileIsNamed) {
+  data_.let_everyone_read();
+  filesystem::permissions(data_ / "base/5/16384", filesystem::perms::none);
+  const Unprivileged unprivileged;
+  EXPECT_THAT(refusal(ErrorCode::kDenied), HasSubstr("base/5/16384"));
+}
+
+TEST_F(Import, AnUnreadableDirectoryIsNamed) {
+  data_.let_everyone_read();
+  filesystem::permissions(data_ / "pg_xact", filesystem::perms::none);
+  {
+    const Unprivileged unprivileged;
+    EXPECT_THAT(refusal(ErrorCode::kDenied), HasSubstr("pg_xact"));
+  }
+  // So that it can be removed.
+  filesystem::permissions(data_ / "pg_xact", filesystem::perms::owner_all);
+}
+
 TEST_F(Import, StopsWhenAsked) {
   std::stop_source stop;
   stop.request_stop();
@@ -305,8 +325,7 @@ class MeddlingSink : public VersionSink {
 
 TEST_F(Import, AFileThatChangesMeanwhileIsNamed) {
   MeddlingSink sink(make_key(RelationBlockKey{fork(16384), 0}), [this] {
-    std::filesystem::last_write_time(data_ / "base/5/16384",
-                                     std::filesystem::file_time_type::min());
+    filesystem::last_write_time(data_ / "base/5/16384", filesystem::file_time_type::min());
   });
   const auto source = DataDirectory::open(data_.path());
   ASSERT_TRUE(source.ok());

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace varve {
 
@@ -22,8 +23,11 @@ Result<> SequentialWriter::append_zeros(uint64_t count) {
   VARVE_TRY(flush());
   // Reserved rather than left as a hole, so that the server does not find the disk full when it
   // fills the place.
-  const int error = ::posix_fallocate(file_.descriptor(), static_cast<off_t>(written_),
-                                      static_cast<off_t>(count));
+  int error = 0;
+  do {
+    error = ::posix_fallocate(file_.descriptor(), static_cast<off_t>(written_),
+                              static_cast<off_t>(count));
+  } while (error == EINTR);
   if (error != 0) return system_error(error, fmt::format("cannot write {}", file_.path().string()));
   written_ += count;
   return {};

@@ -31,7 +31,7 @@ Error failed(std::string_view action, const filesystem::path& path) {
 }
 
 Result<> sync_path(const filesystem::path& path) {
-  VARVE_ASSIGN(File file, File::open(path, O_RDONLY | O_NOFOLLOW));
+  VARVE_ASSIGN(File file, File::open(path, O_RDONLY));
   return file.sync();
 }
 
@@ -63,8 +63,9 @@ Result<> sync_all(const std::vector<filesystem::path>& paths, const std::stop_to
 
 Result<TargetDirectory> TargetDirectory::create(const filesystem::path& path,
                                                 const Permissions& permissions) {
-  TargetDirectory target(path, permissions);
-  VARVE_TRY(target.adopt_directory(path));
+  // "dir/" names the same as "dir", but its parent would be taken for "dir" itself.
+  TargetDirectory target(path.has_filename() ? path : path.parent_path(), permissions);
+  VARVE_TRY(target.adopt_directory(target.root_));
   return target;
 }
 

@@ -178,7 +178,7 @@ Result<std::unique_ptr<LocalFs>> LocalFs::open(const std::filesystem::path& root
     }
     return system_error(errno, fmt::format("cannot open storage directory {}", root.string()));
   }
-  Directory directory{std::move(descriptor), root};
+  Directory directory{std::move(descriptor), std::filesystem::absolute(root)};
   if (options.access == Access::kReadWrite) {
     // Effective user, and EROFS for a file system that is mounted read-only.
     if (faccessat(directory.descriptor.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {

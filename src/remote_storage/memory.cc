@@ -78,8 +78,6 @@ Result<ListPage> MemoryStorage::list(std::string_view prefix, std::string_view c
   page.storage_time = clock_.now();
   auto next =
       continuation < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(continuation);
-  // An object whose key is the prefix itself comes first and is not passed over by upper_bound.
-  if (continuation.empty()) next = objects_.lower_bound(prefix);
   for (; next != objects_.end() && next->first.starts_with(prefix); ++next) {
     if (page.objects.size() == kPageSize) {
       page.continuation = page.objects.back().key;

@@ -266,7 +266,12 @@ Result<TenantManifest> TenantManifest::decode(ByteView bytes) {
     VARVE_TRY(in.get(timeline.ancestor_lsn));
     VARVE_TRY(get_time(in, timeline.created_at));
     VARVE_TRY(get_flag(in, timeline.deleted));
-    if (has_ancestor) timeline.ancestor = ancestor;
+    if (has_ancestor) {
+      timeline.ancestor = ancestor;
+    } else if (!ancestor.is_nil()) {
+      return make_error(ErrorCode::kCorrupted,
+                        "the tenant manifest gives an ancestor to a timeline without one");
+    }
   }
   VARVE_TRY(in.finish());
   return manifest;

@@ -167,8 +167,8 @@ Result<TenantInfo> TenantManager::create_tenant(std::optional<TenantId> id,
 // A registration without data and without an ancestor is an import that did not finish.
 bool TenantManager::is_visible(const Timeline& timeline) const {
   if (timeline.registration && timeline.registration->deleted) return false;
-  if (timeline.local) return !timeline.local->manifest.deleted;
   if (timeline.remote) return !timeline.remote->manifest.deleted;
+  if (timeline.local) return !timeline.local->manifest.deleted;
   if (timeline.damage) return true;
   return timeline.registration &&
          (timeline.remote_head > 0 || timeline.registration->ancestor.has_value());

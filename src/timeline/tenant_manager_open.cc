@@ -205,7 +205,11 @@ Result<> TenantManager::compare_timeline(const TenantTimelineId& id, Tenant& ten
   const LogHead head{timeline.remote_head, commit->tail.trailer.checksum()};
   const CommitStamp& stamp = commit->manifest.stamp;
   const bool own = stamp.writer == tenant.local.writer;
-  if (own && !commit->manifest.deleted && begun_in(timeline_directory(id), stamp.nonce)) {
+  if (own && commit->manifest.deleted) {
+    timeline.local = LocalManifest::from_commit(head, std::move(commit->manifest));
+    return timeline.local->write(timeline_directory(id));
+  }
+  if (own && begun_in(timeline_directory(id), stamp.nonce)) {
     // Committed here, and the process died before it could note so.
     timeline.local->note_commit(head, commit->manifest);
     return timeline.local->write(timeline_directory(id));

@@ -72,6 +72,12 @@ class SmallDataDirectory {
     write_test_file(path_ / name, content);
   }
 
+  void let_everyone_read() const {
+    using std::filesystem::perms;
+    std::filesystem::permissions(directory_.path(), perms(0755));
+    std::filesystem::permissions(path_, perms(0755));
+  }
+
  private:
   TemporaryDirectory directory_ = *TemporaryDirectory::create();
   std::filesystem::path path_ = directory_ / "data";

@@ -1,9 +1,11 @@
 #include "remote_storage/local_fs/descriptor.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 namespace varve::local_fs {
 namespace {
@@ -74,6 +76,42 @@ Result<Descriptor> open_regular_file(const Directory& directory, std::string_vie
     return make_error(ErrorCode::kDenied, "{} is not a regular file", directory.shown(name));
   }
   return descriptor;
+}
+
+Result<std::vector<Entry>> read_entries(const Directory& directory) {
+  const auto failed = [&] {
+    return system_error(errno, fmt::format("cannot list {}", directory.path.string()));
+  };
+  // A descriptor of its own: the position in the directory is not shared, and closedir closes it.
+  const int descriptor =
+      openat(directory.descriptor.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return failed();
+  struct CloseDirectory {
+    void operator()(DIR* stream) const { closedir(stream); }
+  };
+  const std::unique_ptr<DIR, CloseDirectory> stream(fdopendir(descriptor));
+  if (stream == nullptr) {
+    const Error error = failed();
+    ::close(descriptor);
+    return error;
+  }
+  std::vector<Entry> entries;
+  for (;;) {
+    errno = 0;
+    const dirent* found = readdir(stream.get());
+    if (found == nullptr) break;
+    Entry entry{.name = found->d_name, .type = static_cast<mode_t>(DTTOIF(found->d_type))};
+    if (entry.name == "." || entry.name == "..") continue;
+    // Some file systems do not say what it is.
+    if (found->d_type == DT_UNKNOWN) {
+      const auto status = examine(directory, entry.name);
+      if (!status.ok() && !status.failed_with(ErrorCode::kNotFound)) return status.error();
+      entry.type = status.ok() ? status->st_mode & S_IFMT : 0;
+    }
+    entries.push_back(std::move(entry));
+  }
+  if (errno != 0) return failed();
+  return entries;
 }
 
 Result<> sync(const Descriptor& descriptor, const std::string& shown) {

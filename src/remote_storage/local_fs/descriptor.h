@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -53,6 +54,14 @@ Result<Descriptor> open_regular_file(const Directory& directory, std::string_vie
 
 // The type and size of `name` itself, not of what a link points to.
 Result<struct stat> examine(const Directory& directory, std::string_view name);
+
+struct Entry {
+  std::string name;
+  // As in st_mode; 0 when the name vanished while it was listed.
+  mode_t type = 0;
+};
+// Everything in the directory but "." and "..", in no order.
+Result<std::vector<Entry>> read_entries(const Directory& directory);
 
 Result<> sync(const Descriptor& descriptor, const std::string& shown);
 

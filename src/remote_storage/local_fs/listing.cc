@@ -1,19 +1,9 @@
 #include "remote_storage/local_fs/listing.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "remote_storage/local_fs/temporary_file.h"
 
 namespace varve::local_fs {
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* stream) const { closedir(stream); }
-};
 
 class Walk {
  public:
@@ -55,26 +45,14 @@ class Walk {
 
   Result<std::vector<std::string>> read_names(const Directory& directory,
                                               const std::string& above) {
-    // A descriptor of its own: closedir closes it, and its position is not shared.
-    const int descriptor =
-        openat(directory.descriptor.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return list_error(directory);
-    const std::unique_ptr<DIR, CloseDirectory> stream(fdopendir(descriptor));
-    if (stream == nullptr) {
-      const int error = errno;
-      ::close(descriptor);
-      errno = error;
-      return list_error(directory);
-    }
+    VARVE_ASSIGN(const auto entries, read_entries(directory));
     std::vector<std::string> names;
-    for (;;) {
-      errno = 0;
-      const dirent* entry = readdir(stream.get());
-      if (entry == nullptr) {
-        if (errno != 0) return list_error(directory);
-        break;
+    for (const Entry& entry : entries) {
+      if (S_ISDIR(entry.type) && may_hold(above + entry.name + "/")) {
+        names.push_back(entry.name + "/");
+      } else if (S_ISREG(entry.type) && is_wanted(above + entry.name)) {
+        names.push_back(entry.name);
       }
-      add_name(directory, above, *entry, names);
     }
     std::ranges::sort(names);
     // An entry that another process replaces while the directory is read may come twice.
@@ -82,21 +60,8 @@ class Walk {
     return names;
   }
 
-  void add_name(const Directory& directory, const std::string& above, const dirent& entry,
-                std::vector<std::string>& names) {
-    std::string name(entry.d_name);
-    unsigned char type = entry.d_type;
-    if (type == DT_UNKNOWN) {
-      const auto status = examine(directory, name);
-      if (status.ok()) type = IFTODT(status->st_mode);
-    }
-    if (type == DT_DIR) {
-      name += '/';
-      if (may_hold(above + name)) names.push_back(std::move(name));
-    } else if (type == DT_REG) {
-      const std::string key = above + name;
-      if (key.starts_with(prefix_) && key > after_) names.push_back(std::move(name));
-    }
+  bool is_wanted(std::string_view key) const {
+    return key.starts_with(prefix_) && key > after_ && check_object_key(key).ok();
   }
 
   // Whether some wanted key starts with `path`, which ends with a '/'.
@@ -123,7 +88,6 @@ class Walk {
   }
 
   Result<> visit_file(const Directory& directory, std::string key, const std::string& name) {
-    if (!check_object_key(key).ok()) return {};
     const auto status = examine(directory, name);
     if (status.failed_with(ErrorCode::kNotFound)) return {};
     VARVE_TRY(status);
@@ -132,10 +96,6 @@ class Walk {
                         .size = static_cast<uint64_t>(status->st_size),
                         .last_modified = modification_time(*status)});
     return {};
-  }
-
-  static Error list_error(const Directory& directory) {
-    return system_error(errno, fmt::format("cannot list {}", directory.path.string()));
   }
 
   const std::string_view prefix_;

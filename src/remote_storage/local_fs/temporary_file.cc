@@ -5,10 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "base/random.h"
-#include "fs/directory.h"
 
 namespace varve::local_fs {
 namespace {
@@ -21,7 +19,8 @@ Result<Directory> open_temporary_directory(const Directory& root) {
   return open_directory(root, name);
 }
 
-// Whether the caller now holds the lock of an open file.
+// Whether the caller now holds the lock of an open file; otherwise errno is EWOULDBLOCK when
+// another does.
 bool lock(const Descriptor& file) {
   return flock(file.get(), LOCK_EX | LOCK_NB) == 0;
 }
@@ -52,10 +51,15 @@ Result<TemporaryFile> TemporaryFile::create(const Directory& root) {
     if (file.get() < 0) {
       return system_error(errno, fmt::format("cannot create {}", directory.shown(name)));
     }
-    if (lock(file) && is_linked(file)) {
+    const bool locked = lock(file);
+    if (locked && is_linked(file)) {
       return TemporaryFile(std::move(directory), std::move(name), std::move(file));
     }
+    const int error = errno;
     unlinkat(directory.descriptor.get(), name.c_str(), 0);
+    if (!locked && error != EWOULDBLOCK) {
+      return system_error(error, fmt::format("cannot lock {}", directory.shown(name)));
+    }
   }
   return make_error(ErrorCode::kUnavailable,
                     "cannot create a file in {}: another process removes every one",
@@ -105,8 +109,8 @@ Result<> remove_leftovers(const Directory& root) {
   auto directory = open_directory(root, kTemporaryDirectory);
   if (directory.failed_with(ErrorCode::kNotFound)) return {};
   if (!directory.ok()) return directory.error();
-  VARVE_ASSIGN(const auto entries, list_directory(directory->path));
-  for (const DirectoryEntry& entry : entries) {
+  VARVE_ASSIGN(const auto entries, read_entries(*directory));
+  for (const Entry& entry : entries) {
     const Descriptor file(openat(directory->descriptor.get(), entry.name.c_str(),
                                  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (file.get() < 0 || !lock(file)) continue;
