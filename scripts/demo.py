@@ -35,7 +35,7 @@ class Story:
 
     def run(self, *arguments):
         """A command of varve, shown as a user would type it; gives its JSON document."""
-        print("   $ varve " + " ".join(shlex.quote(str(argument)) for argument in arguments), flush=True)
+        say("$ varve " + shlex.join(map(str, arguments)))
         return self.varve.json(*arguments)
 
 
@@ -87,14 +87,15 @@ def compare(pgdata, dump, forks):
 
 def tell(folder, varve, scale):
     story = Story(varve)
-    source, work, remote, restored = (folder / name for name in ("source", "work", "remote", "restored"))
+    source, work = folder / "source", folder / "work"
+    remote, restored = folder / "remote", folder / "restored"
     cluster = Cluster.create(source)
     dump = story.step(f"A cluster is made and filled by pgbench at scale {scale}.",
                       lambda: fill(cluster, scale))
     forks = trees.main_forks(source)
 
     def prepare():
-        print(f"   $ varve init --workdir {work} --remote file://{remote}")
+        say(f"$ varve init --workdir {work} --remote file://{remote}")
         varve.succeed("init", "--workdir", work, "--remote", f"file://{remote}")
         story.run("tenant", "create", "--name", "acme", "--workdir", work)
 
@@ -106,7 +107,8 @@ def tell(folder, varve, scale):
         say(f"All of it up to LSN {timeline['remote_consistent_lsn']} is in the remote storage: "
             f"{megabytes(remote)}.")
 
-    story.step("The cluster is imported; the command returns when everything is remote.", import_cluster)
+    story.step("The cluster is imported; the command returns when everything is remote.",
+               import_cluster)
     status = story.run("status", "--workdir", work)
 
     def lose():

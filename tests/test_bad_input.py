@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 
@@ -29,7 +30,8 @@ def fixture_settled(varve, module_folder, small_pgdata):
 def contents(server):
     """All that a server keeps, except for its counters of requests."""
     local = trees.snapshot(server.workdir / "tenants")
-    return local, trees.snapshot(server.remote_folder), trees.snapshot(server.workdir / "varve.toml")
+    settings = (server.workdir / "varve.toml").read_text()
+    return local, trees.snapshot(server.remote_folder), settings
 
 
 @contextlib.contextmanager
@@ -78,15 +80,16 @@ def test_an_unknown_timeline_is_named(settled, arguments, timeline):
 
 def test_a_malformed_id_is_named(settled):
     with unchanged(settled):
-        assert_refused(settled.run("tenant", "create", "0123xyz"), FAILED, "0123xyz", "32 hex digits")
+        outcome = settled.run("tenant", "create", "0123xyz")
+        assert_refused(outcome, FAILED, "0123xyz", "32 hex digits")
 
 
-@pytest.mark.parametrize("timeline", ["acme", "acme/", "/main", "acme/main/more", ""])
+@pytest.mark.parametrize("timeline", ["acme", "acme/", "/main", "acme/main/more", "", "acme/a b"])
 def test_a_malformed_timeline_address_is_refused(settled, timeline, folder):
     with unchanged(settled):
         outcome = settled.run("restore", timeline, "--to", folder / "data")
         assert outcome.code in (FAILED, USAGE), outcome
-        assert "TENANT/TIMELINE" in outcome.stderr, outcome
+        assert re.search("TENANT/TIMELINE|is not a name: expected", outcome.stderr), outcome
     assert not (folder / "data").exists()
 
 
@@ -151,7 +154,7 @@ def test_a_cluster_that_needs_recovery_is_refused(settled, folder, small_pgdata,
     import_refused(settled, cluster.pgdata, cluster.pgdata, "clean")
 
 
-def test_a_cluster_that_needs_recovery_is_refused_without_its_pid_file(settled, folder, small_pgdata):
+def test_a_crashed_cluster_is_refused_without_its_pid_file(settled, folder, small_pgdata):
     cluster = Cluster(copy_tree(small_pgdata, folder / "data"))
     cluster.start()
     cluster.crash()
@@ -181,7 +184,7 @@ def test_a_truncated_control_file_is_refused(settled, folder, small_pgdata):
 
 def test_a_corrupted_page_of_a_cluster_with_checksums_is_refused(settled, folder, small_pgdata):
     pgdata = copy_tree(small_pgdata, folder / "data")
-    # pg_class of the database postgres, wherever it is: the largest files are all checksummed pages.
+    # Some table or index of the database postgres.
     relation = max((pgdata / "base" / "5").iterdir(), key=lambda path: path.stat().st_size)
     flip_byte(relation, 8192 * 3 + 5000)
     import_refused(settled, pgdata, relation.name, "checksum")
@@ -258,7 +261,7 @@ def test_a_directory_that_is_not_initialised_is_named(varve, folder):
 
 def test_a_work_directory_is_not_initialised_twice(settled):
     with unchanged(settled):
-        outcome = settled.varve.run("init", "--workdir", settled.workdir, "--remote", settled.remote)
+        outcome = settled.run("init", "--remote", settled.remote)
         assert_refused(outcome, FAILED, settled.workdir)
 
 
@@ -295,7 +298,7 @@ def test_a_remote_that_does_not_exist_is_named(varve, folder, arguments):
 def test_a_remote_url_that_is_none_is_refused(varve, folder, url):
     outcome = varve.run("init", "--workdir", folder / "work", "--remote", url)
     assert outcome.code in (FAILED, USAGE), outcome
-    assert url in outcome.stderr and "file://" in outcome.stderr, outcome
+    assert "file:///" in outcome.stderr, outcome
     assert not (folder / "work" / "varve.toml").exists()
 
 
@@ -315,7 +318,7 @@ def test_a_remote_that_may_not_be_written_can_be_restored_from(settled, folder, 
 
 
 def retry_after_making_room(server, pgdata, folder):
-    """The command that failed for lack of space works once there is some, and its result is whole."""
+    """The command that failed for lack of space works once there is some."""
     server.import_cluster("acme", "main", pgdata)
     assert server.restore_from_remote("acme/main", folder / "retried").code == 0
     assert trees.main_forks(folder / "retried") == trees.main_forks(pgdata)

@@ -86,7 +86,8 @@ def test_a_killed_tenant_create_can_be_repeated(varve, folder, rounds, chance):
         assert names.count(name) == 1, story
 
 
-def test_a_killed_delete_leaves_a_whole_timeline_or_none(varve, folder, small_pgdata, rounds, chance):
+def test_a_killed_delete_leaves_a_whole_timeline_or_none(varve, folder, small_pgdata, rounds,
+                                                         chance):
     expected = trees.main_forks(small_pgdata)
     server = Server.init(varve, folder)
     server.create_tenant("acme")
@@ -128,13 +129,12 @@ def test_a_killed_restore_is_no_cluster(varve, folder, source, rounds, chance, s
         assert outcome.code == 0, f"{story}\n{outcome}"
         assert trees.main_forks(fresh) == expected, story
         trees.remove(fresh)
-        if target.exists():
-            trees.remove(target)
+        trees.remove(target)
 
 
 def test_a_work_directory_lost_in_the_middle_of_an_import_costs_nothing_older(
         varve, folder, small_pgdata, source, rounds, chance):
-    """The disaster path holds while an import is under way: the remote alone restores what it had."""
+    """While an import is under way, the remote alone restores what it already had."""
     expected = trees.main_forks(small_pgdata)
     server = Server.init(varve, folder)
     server.create_tenant("acme")

@@ -89,7 +89,8 @@ def test_layer_show_refuses_what_is_no_layer(stored, folder):
 @pytest.mark.parametrize("command", ["show", "extract"])
 def test_an_unknown_object_is_named(stored, folder, command):
     options = ["--to", folder / "out"] if command == "extract" else []
-    outcome = stored.varve.run("remote", command, "--remote", stored.remote, "tenants/none", *options)
+    outcome = stored.varve.run("remote", command, "tenants/none", "--remote", stored.remote,
+                               *options)
     assert outcome.code == 1, outcome
     assert "tenants/none" in outcome.stderr, outcome
 

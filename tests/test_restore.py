@@ -227,7 +227,7 @@ def test_a_new_work_directory_sees_what_is_remote_and_restores_it(small_pgdata, 
     assert trees.main_forks(folder / "data") == trees.main_forks(small_pgdata)
 
 
-def test_a_restored_cluster_belongs_to_the_user_that_postgresql_runs_as(small_pgdata, folder, server):
+def test_a_restored_cluster_belongs_to_the_user_of_postgresql(small_pgdata, folder, server):
     server.import_cluster("acme", "main", small_pgdata)
     server.succeed("restore", "acme/main", "--to", folder / "data")
     owner = small_pgdata.stat().st_uid

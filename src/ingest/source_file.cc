@@ -48,7 +48,7 @@ Result<> SourceFile::read(std::span<uint8_t> out) {
 
 Result<> SourceFile::check_unchanged() const {
   VARVE_ASSIGN(const struct stat status, status_of(file_));
-  if (static_cast<uint64_t>(status.st_size) != size_ || false ||
+  if (static_cast<uint64_t>(status.st_size) != size_ || status.st_mtim.tv_sec != modified_.tv_sec ||
       status.st_mtim.tv_nsec != modified_.tv_nsec) {
     return changed(file_);
   }

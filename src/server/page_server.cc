@@ -87,7 +87,11 @@ Result<TimelineInfo> PageServer::import_timeline(const std::string& tenant_name,
                           .gc_cutoff_lsn = summary.image_lsn,
                           .postgres_version = kPostgresVersion,
                           .system_identifier = summary.system_identifier}));
-  return tenants_->commit_timeline(std::move(draft), name, upload_progress);
+  VARVE_ASSIGN(TimelineInfo timeline,
+               tenants_->commit_timeline(std::move(draft), name, upload_progress));
+  spdlog::info("imported {} bytes in {} relations of {} databases as timeline {}", summary.bytes,
+               summary.relations, summary.databases, timeline.id);
+  return timeline;
 }
 
 Result<StatusReport> PageServer::status(const std::optional<std::string>& timeline) {

@@ -70,8 +70,7 @@ TEST_F(Download, S18_W4_AFileThatFailsItsChecksumIsReplaced) {
 
 TEST_F(Download, S18_TheMetadataComesLastAndWhatWasFetchedIsNotFetchedAgain) {
   // The third layer fails: its second request.
-  fail({{.operation = Operation::kGet, .fault = Fault::fail_before(), .skip = 6}});
-  // SetUp read the commit: one request of this key came before.
+  fail({{.operation = Operation::kGet, .fault = Fault::fail_before(), .skip = 5}});
   EXPECT_TRUE(download().failed_with(ErrorCode::kUnavailable));
   EXPECT_TRUE(LocalManifest::read(directory_.path()).failed_with(ErrorCode::kNotFound));
   EXPECT_EQ(files().size(), 2U);

@@ -5,10 +5,21 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
 
 namespace varve {
+
+// What the file holds.
+struct Attempts {
+  // Sequence of the commit that they follow.
+  uint64_t after = 0;
+  std::vector<Nonce> nonces;
+
+  Bytes encode() const;
+  static Result<Attempts> decode(ByteView bytes);
+};
 
 // One per log, in a file of the work directory. Not thread-safe: a log has one commit at a time.
 class NonceJournal {
@@ -28,8 +39,7 @@ class NonceJournal {
   explicit NonceJournal(std::filesystem::path path) : path_(std::move(path)) {}
 
   std::filesystem::path path_;
-  uint64_t after_ = 0;
-  std::vector<Nonce> nonces_;
+  Attempts attempts_;
 };
 
 }  // namespace varve

@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kHeaderMagic = "VARVEOBJ";
 constexpr std::string_view kTrailerMagic = "VARVEEND";
 constexpr size_t kEncryptionKeyIdSize = 12;
+constexpr size_t kTrailerReservedSize = 13;
 constexpr size_t kFrameEntrySize = 28;
 constexpr uint32_t kFrameTableMagic = 0x42544656;  // "VFTB"
 constexpr size_t kFrameTableHeaderSize = 8;
@@ -29,6 +30,10 @@ Result<> check_version(uint16_t version) {
                     kObjectFormatVersion);
 }
 
+bool all_zeros(ByteView bytes) {
+  return std::ranges::all_of(bytes, [](uint8_t byte) { return byte == 0; });
+}
+
 Bytes trailer_fields(const ObjectTrailer& trailer) {
   ByteWriter out;
   out.put(trailer.object_size);
@@ -38,7 +43,7 @@ Bytes trailer_fields(const ObjectTrailer& trailer) {
   out.put(trailer.manifest_checksum);
   out.put(kObjectFormatVersion);
   out.put(static_cast<uint8_t>(trailer.kind));
-  out.put_zeros(13);
+  out.put_zeros(kTrailerReservedSize);
   return std::move(out).take();
 }
 
@@ -76,7 +81,7 @@ Result<ObjectKind> decode_object_header(ByteView header) {
     return make_error(ErrorCode::kCorrupted, "the header's checksum does not match");
   }
   VARVE_TRY(check_version(version));
-  if (encryption != 0 || std::ranges::any_of(key_id, [](uint8_t byte) { return byte != 0; })) {
+  if (encryption != 0 || !all_zeros(key_id)) {
     return make_error(ErrorCode::kCorrupted,
                       "the object is encrypted with the unknown algorithm {}", encryption);
   }
@@ -113,7 +118,7 @@ Result<ObjectTrailer> ObjectTrailer::decode(ByteView bytes, uint64_t object_size
   VARVE_TRY(in.get(trailer.manifest_checksum));
   VARVE_TRY(in.get(version));
   VARVE_TRY(in.get(kind));
-  VARVE_TRY(in.take(13));
+  VARVE_ASSIGN(const ByteView reserved, in.take(kTrailerReservedSize));
   const size_t covered = in.offset();
   VARVE_TRY(in.get(checksum));
   if (checksum != checksum64(bytes.first(covered))) {
@@ -121,6 +126,9 @@ Result<ObjectTrailer> ObjectTrailer::decode(ByteView bytes, uint64_t object_size
   }
   VARVE_TRY(check_version(version));
   VARVE_ASSIGN(trailer.kind, decode_kind(kind));
+  if (!all_zeros(reserved)) {
+    return make_error(ErrorCode::kCorrupted, "the trailer's reserved bytes are not zeros");
+  }
   if (trailer.object_size != object_size) {
     return make_error(ErrorCode::kCorrupted,
                       "the object has {} bytes and was written with {}: it was cut off or extended",

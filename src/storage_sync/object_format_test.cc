@@ -107,6 +107,13 @@ TEST(ObjectTrailer, EveryDamageIsCorrupted) {
   });
 }
 
+TEST(ObjectTrailer, ReservedBytesThatAreNotZerosAreRefused) {
+  Bytes trailer = example_trailer().encode();
+  trailer[47] = 1;
+  store_little(trailer.data() + 48, checksum64(ByteView(trailer).first(48)));
+  EXPECT_TRUE(ObjectTrailer::decode(trailer, kObjectSize).failed_with(ErrorCode::kCorrupted));
+}
+
 TEST(ObjectTrailer, AnObjectOfAnotherSizeWasCutOff) {
   for (const uint64_t size : {uint64_t{0}, uint64_t{64}, kObjectSize - 1, kObjectSize + 1}) {
     EXPECT_TRUE(

@@ -1,1 +1,1 @@
-"""What the end-to-end tests and scripts/demo.py stand on: PostgreSQL servers, the varve command, files."""
+"""What the end-to-end tests and scripts/demo.py stand on: PostgreSQL servers, the varve command."""

@@ -11,7 +11,8 @@ import pytest
 def _mounted(folder, *arguments):
     if os.geteuid() != 0:
         pytest.skip("mounting needs root")
-    result = subprocess.run(["mount", *arguments, folder], capture_output=True, text=True, check=False)
+    result = subprocess.run(["mount", *arguments, folder], capture_output=True, text=True,
+                            check=False)
     if result.returncode != 0:
         pytest.skip(f"this system lets nobody mount: {result.stderr.strip()}")
     try:

@@ -65,8 +65,10 @@ SELECT count(nextval('receipts')) FROM generate_series(1, 100);
 CREATE TABLE measurements (at timestamptz, sensor int, value float8) PARTITION BY RANGE (at);
 CREATE TABLE measurements_2024 PARTITION OF measurements
   FOR VALUES FROM ('2024-01-01Z') TO ('2025-01-01Z') PARTITION BY HASH (sensor);
-CREATE TABLE measurements_2024_0 PARTITION OF measurements_2024 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-CREATE TABLE measurements_2024_1 PARTITION OF measurements_2024 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE measurements_2024_0 PARTITION OF measurements_2024
+  FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE measurements_2024_1 PARTITION OF measurements_2024
+  FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE measurements_rest PARTITION OF measurements DEFAULT;
 CREATE INDEX measurements_at ON measurements (at);
 INSERT INTO measurements

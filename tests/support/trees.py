@@ -62,4 +62,6 @@ def is_whole(pgdata):
 
 
 def remove(folder):
-    shutil.rmtree(folder)
+    """Removes a tree that may be there."""
+    if Path(folder).exists():
+        shutil.rmtree(folder)

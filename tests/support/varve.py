@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -60,7 +61,10 @@ class Process:
         pipe.close()
 
     def kill(self):
-        self._popen.kill()
+        # Not Popen.kill: it would take the exit status of a process that has just ended, and its
+        # resource usage with it.
+        if self._popen.returncode is None:
+            os.kill(self._popen.pid, signal.SIGKILL)
 
     def wait(self, timeout=TIMEOUT):
         """Waits for the end, by wait4, which also tells the peak memory of just this process."""
@@ -137,7 +141,8 @@ class Server:
         return self.json("tenant", "create", "--name", name)
 
     def start_import(self, tenant, name, pgdata):
-        return self.start("timeline", "import", tenant, "--name", name, "--pgdata", pgdata, "--json")
+        return self.start("timeline", "import", tenant, "--name", name, "--pgdata", pgdata,
+                          "--json")
 
     def try_import(self, tenant, name, pgdata):
         return self.start_import(tenant, name, pgdata).wait()

@@ -1,0 +1,223 @@
+// Every change, interrupted at every request: before it was carried out and after, by an error that
+// comes back and by the death of the process. Then the next start must find all or nothing.
+#include <gtest/gtest.h>
+
+#include "timeline/test_support/manager_fixture.h"
+
+namespace varve {
+namespace {
+
+using test_support::ManagerTest;
+
+enum class Interruption {
+  kError,           // One request fails.
+  kLostAnswer,      // One is carried out, and its answer is lost.
+  kDeath,           // The process dies as one is sent, ...
+  kDeathAfterwards  // ... or as it was carried out: nothing later reaches the storage or the disk.
+};
+
+struct Way {
+  Interruption interruption;
+  bool packs;  // Data goes through packs: more requests.
+};
+
+class Interrupted : public ManagerTest, public testing::WithParamInterface<Way> {
+ protected:
+  void SetUp() override {
+    if (GetParam().packs) {
+      server.context().options = {.inline_limit = 1000, .part_size = 2000, .pack_limit = 4000};
+    }
+  }
+
+  // Runs `work` over and over from the same state, interrupted at its first request, its second,
+  // and so on until it comes through; after each, `check` looks at the work directory that is left.
+  void interrupt_everywhere(const std::function<void(TenantManager&)>& prepare,
+                            const std::function<Result<>(TenantManager&)>& work,
+                            const std::function<void(const std::filesystem::path&)>& check) {
+    for (uint64_t at = 0; at < 100; ++at) {
+      SCOPED_TRACE(fmt::format("interrupted at request {}", at));
+      const TemporaryDirectory work_directory = TemporaryDirectory::create().value();
+      const TemporaryDirectory image = TemporaryDirectory::create().value();
+      const auto everything = keys();
+      ASSERT_TRUE(storage.remove(everything, {}).ok());
+      TenantManager manager = open_at(work_directory.path(), &server.context()).value();
+      prepare(manager);
+
+      uint64_t requests = 0;
+      const bool dies = GetParam().interruption == Interruption::kDeath ||
+                        GetParam().interruption == Interruption::kDeathAfterwards;
+      storage.set_script([&](const FaultyCall&) -> std::optional<Fault> {
+        const uint64_t number = requests++;
+        if (number > at && dies) return Fault::fail_before();
+        if (number != at) return std::nullopt;
+        std::filesystem::copy(work_directory.path(), image.path(),
+                              std::filesystem::copy_options::recursive |
+                                  std::filesystem::copy_options::overwrite_existing);
+        const bool carried_out = GetParam().interruption == Interruption::kLostAnswer ||
+                                 GetParam().interruption == Interruption::kDeathAfterwards;
+        return carried_out ? Fault::fail_after() : Fault::fail_before();
+      });
+      const auto result = work(manager);
+      heal();
+      if (requests <= at) {
+        VARVE_EXPECT_OK(result);
+        EXPECT_GT(at, 0U);
+        return;
+      }
+      EXPECT_FALSE(verify().damaged());
+      check(dies ? image.path() : work_directory.path());
+      EXPECT_FALSE(verify().damaged());
+      if (HasFailure()) return;
+    }
+    FAIL() << "it never came through";
+  }
+
+  void expect_whole_or_absent(const std::filesystem::path& directory) {
+    for (int opened = 0; opened < 2; ++opened) {
+      TenantManager manager = open_at(directory, &server.context()).value();
+      const auto tenant = manager.tenant("acme");
+      VARVE_ASSERT_OK(tenant);
+      EXPECT_TRUE(tenant->owned);
+      const auto timelines = manager.timelines(tenant->id);
+      VARVE_ASSERT_OK(timelines);
+      ASSERT_LE(timelines->size(), 1U);
+      const auto again = import(manager, tenant->id, "main");
+      if (timelines->empty()) {
+        VARVE_ASSERT_OK(again);
+        expect_readable(manager, again->id);
+      } else {
+        EXPECT_TRUE(again.failed_with(ErrorCode::kConflict));
+        expect_readable(manager, timelines->at(0).id);
+      }
+      EXPECT_EQ(manager.timelines(tenant->id)->size(), 1U);
+    }
+    // The remote storage alone tells the same.
+    TenantManager elsewhere = open(server).value();
+    const auto timelines = elsewhere.timelines(elsewhere.tenant("acme")->id);
+    VARVE_ASSERT_OK(timelines);
+    ASSERT_EQ(timelines->size(), 1U);
+    EXPECT_EQ(timelines->at(0).name, "main");
+    expect_readable(elsewhere, timelines->at(0).id);
+    std::filesystem::remove_all(server.directory() / "tenants");
+  }
+
+  static Result<> succeed(const Result<TimelineInfo>& result) {
+    if (!result.ok()) return result.error();
+    return {};
+  }
+};
+
+TEST_P(Interrupted, AnImportLeavesTheWholeTimelineOrNoneAndMayBeRepeated) {
+  interrupt_everywhere(
+      [](TenantManager& manager) { VARVE_ASSERT_OK(manager.create_tenant(std::nullopt, "acme")); },
+      [](TenantManager& manager) {
+        return succeed(import(manager, manager.tenant("acme")->id, "main"));
+      },
+      [&](const std::filesystem::path& directory) { expect_whole_or_absent(directory); });
+}
+
+TEST_P(Interrupted, AnImportMayBeRepeatedByTheSameProcess) {
+  const bool dies = GetParam().interruption == Interruption::kDeath ||
+                    GetParam().interruption == Interruption::kDeathAfterwards;
+  if (dies) GTEST_SKIP() << "a dead process repeats nothing";
+  interrupt_everywhere(
+      [](TenantManager& manager) { VARVE_ASSERT_OK(manager.create_tenant(std::nullopt, "acme")); },
+      [](TenantManager& manager) {
+        const TenantId tenant = manager.tenant("acme")->id;
+        const auto first = import(manager, tenant, "main");
+        if (!first.ok()) {
+          const auto second = import(manager, tenant, "main");
+          VARVE_EXPECT_OK(second);
+          EXPECT_EQ(manager.timelines(tenant)->size(), 1U);
+        }
+        return succeed(first);
+      },
+      [&](const std::filesystem::path& directory) { expect_whole_or_absent(directory); });
+}
+
+TEST_P(Interrupted, ATenantIsThereAndOwnedOrNotThereAndItsNameIsFree) {
+  interrupt_everywhere(
+      [](TenantManager&) {},
+      [](TenantManager& manager) -> Result<> {
+        VARVE_TRY(manager.create_tenant(std::nullopt, "acme"));
+        return {};
+      },
+      [&](const std::filesystem::path& directory) {
+        TenantManager manager = open_at(directory, &server.context()).value();
+        if (manager.tenants().empty()) {
+          VARVE_ASSERT_OK(manager.create_tenant(std::nullopt, "acme"));
+        } else {
+          EXPECT_TRUE(
+              manager.create_tenant(std::nullopt, "acme").failed_with(ErrorCode::kConflict));
+        }
+        expect_whole_or_absent(directory);
+      });
+}
+
+TEST_P(Interrupted, ADeletionLeavesTheWholeTimelineOrNone) {
+  TenantTimelineId id;
+  interrupt_everywhere(
+      [&](TenantManager& manager) {
+        const TenantId tenant = manager.create_tenant(std::nullopt, "acme").value().id;
+        id = import(manager, tenant, "main").value().id;
+      },
+      [&](TenantManager& manager) { return manager.delete_timeline(id); },
+      [&](const std::filesystem::path& directory) {
+        {
+          TenantManager manager = open_at(directory, &server.context()).value();
+          const auto timelines = manager.timelines(id.tenant).value();
+          if (!timelines.empty()) {
+            expect_readable(manager, id);
+            VARVE_ASSERT_OK(manager.delete_timeline(id));
+          }
+          EXPECT_TRUE(manager.timelines(id.tenant)->empty());
+          VARVE_ASSERT_OK(import(manager, id.tenant, "main"));
+        }
+        // Its files are freed.
+        expect_whole_or_absent(directory);
+        EXPECT_FALSE(std::filesystem::exists(timeline_directory(directory, id)));
+      });
+}
+
+TEST_P(Interrupted, ADeletionMayBeRepeatedByTheSameProcess) {
+  const bool dies = GetParam().interruption == Interruption::kDeath ||
+                    GetParam().interruption == Interruption::kDeathAfterwards;
+  if (dies) GTEST_SKIP() << "a dead process repeats nothing";
+  TenantTimelineId id;
+  interrupt_everywhere(
+      [&](TenantManager& manager) {
+        const TenantId tenant = manager.create_tenant(std::nullopt, "acme").value().id;
+        id = import(manager, tenant, "main").value().id;
+      },
+      [&](TenantManager& manager) {
+        const auto first = manager.delete_timeline(id);
+        if (!first.ok()) {
+          const auto second = manager.delete_timeline(id);
+          EXPECT_TRUE(second.ok() || second.failed_with(ErrorCode::kNotFound))
+              << second.error().message();
+          EXPECT_TRUE(manager.timelines(id.tenant)->empty());
+        }
+        return first;
+      },
+      [&](const std::filesystem::path& directory) {
+        TenantManager manager = open_at(directory, &server.context()).value();
+        EXPECT_TRUE(manager.timelines(id.tenant)->empty());
+      });
+}
+
+std::string name_of(const testing::TestParamInfo<Way>& way) {
+  const std::array<std::string, 4> names{"Error", "LostAnswer", "Death", "DeathAfterwards"};
+  return names.at(static_cast<size_t>(way.param.interruption)) + (way.param.packs ? "Packs" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Everywhere, Interrupted,
+    testing::Values(Way{Interruption::kError, false}, Way{Interruption::kError, true},
+                    Way{Interruption::kLostAnswer, false}, Way{Interruption::kLostAnswer, true},
+                    Way{Interruption::kDeath, false}, Way{Interruption::kDeath, true},
+                    Way{Interruption::kDeathAfterwards, false},
+                    Way{Interruption::kDeathAfterwards, true}),
+    name_of);
+
+}  // namespace
+}  // namespace varve

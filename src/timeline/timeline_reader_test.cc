@@ -1,0 +1,218 @@
+// Reading through layers that are local, remote, or gone.
+#include "timeline/timeline_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "storage_sync/test_support/sync_fixture.h"
+#include "timeline/timeline_draft.h"
+
+namespace varve {
+namespace {
+
+using test_support::kLog;
+using test_support::kTenant;
+using test_support::kTimeline;
+using test_support::noise;
+using test_support::SyncTest;
+using testing::HasSubstr;
+
+constexpr int kKeys = 100;
+
+Key key_of(int number) {
+  Key key = test_support::key_at(5);
+  store_big(key.bytes.data() + 14, static_cast<uint32_t>(number));
+  return key;
+}
+Bytes value_of(int number) {
+  return noise(1000, static_cast<uint64_t>(number));
+}
+
+class Reader : public SyncTest {
+ protected:
+  void SetUp() override {
+    auto draft = TimelineDraft::create({.id = {kTenant, kTimeline},
+                                        .timelines_directory = server.directory(),
+                                        .image_lsn = Lsn{100},
+                                        .layer_size = 10'000})
+                     .value();
+    for (int i = 0; i < kKeys; ++i) VARVE_ASSERT_OK(draft.put_image(key_of(i), value_of(i)));
+    VARVE_ASSERT_OK(draft.finish({.disk_consistent_lsn = Lsn{200}, .gc_cutoff_lsn = Lsn{100}}));
+    local_ = draft.manifest();
+    VARVE_ASSERT_OK(upload_timeline(server.context(),
+                                    {.directory = draft.directory(), .writer = server.writer},
+                                    local_, {}, {}));
+    VARVE_ASSERT_OK(draft.publish());
+    directory_ = server.directory() / kTimeline.to_string();
+    ASSERT_GT(local_.manifest.layers.size(), 5U);
+  }
+
+  LayerCache::Options options(bool local, bool remote) {
+    return {.directory = local ? directory_ : std::filesystem::path(),
+            .log = kLog,
+            .remote = remote ? &server.context() : nullptr,
+            .scratch_parent = server.directory()};
+  }
+  TimelineReader reader(bool local, bool remote) {
+    return {local_.manifest, options(local, remote)};
+  }
+  static void expect_all(TimelineReader& reader) {
+    int next = 0;
+    VARVE_EXPECT_OK(reader.scan(KeyRange::all(), Lsn{150}, [&](const Key& key, ByteView image) {
+      EXPECT_EQ(key, key_of(next));
+      EXPECT_EQ(as_text(image), as_text(value_of(next)));
+      ++next;
+      return Result<>();
+    }));
+    EXPECT_EQ(next, kKeys);
+  }
+  std::filesystem::path layer_file(size_t i) {
+    return directory_ / local_.manifest.layers[i].name.to_string();
+  }
+  size_t scratch_entries() {
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(server.directory())) {
+      if (entry.path().string().find("varve-scratch") != std::string::npos) ++count;
+    }
+    return count;
+  }
+
+  LocalManifest local_;
+  std::filesystem::path directory_;
+};
+
+TEST_F(Reader, LocalLayersCostNoRequest) {
+  const uint64_t before = all_requests();
+  TimelineReader local = reader(true, true);
+  expect_all(local);
+  EXPECT_EQ(all_requests(), before);
+  EXPECT_EQ(local.fetched().layers, 0U);
+}
+
+TEST_F(Reader, S19_LayersThatAreOnlyRemoteComeOnDemandAndLeaveNothingBehind) {
+  {
+    TimelineReader remote = reader(false, true);
+    expect_all(remote);
+    EXPECT_GE(remote.fetched().layers, local_.manifest.layers.size());
+  }
+  EXPECT_EQ(scratch_entries(), 0U);
+}
+
+TEST_F(Reader, S19_OneKeyFetchesOneLayer) {
+  TimelineReader remote = reader(false, true);
+  EXPECT_EQ(remote.get(key_of(42), Lsn{100}).value(), value_of(42));
+  EXPECT_EQ(remote.get(key_of(42), Lsn{200}).value(), value_of(42));
+  EXPECT_EQ(remote.fetched().layers, 1U);
+}
+
+TEST_F(Reader, S19_ALayerThatIsNotLocalIsFetchedAndTheOthersAreNot) {
+  ASSERT_TRUE(remove_file(layer_file(2)).ok());
+  TimelineReader mixed = reader(true, true);
+  expect_all(mixed);
+  EXPECT_EQ(mixed.fetched().layers, 1U);
+  EXPECT_EQ(mixed.fetched().bytes, local_.manifest.layers[2].size);
+}
+
+TEST_F(Reader, ALayerThatIsNeitherLocalNorRemoteIsNotFoundAndNamed) {
+  ASSERT_TRUE(remove_file(layer_file(0)).ok());
+  TimelineReader local = reader(true, false);
+  const auto lost = local.get(key_of(0), Lsn{100});
+  ASSERT_TRUE(lost.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(lost.error().message(), HasSubstr(local_.manifest.layers[0].name.to_string()));
+}
+
+TEST_F(Reader, W4_ADamagedLocalLayerIsReadFromTheRemoteCopy) {
+  test_support::write_plain_file(layer_file(0), as_bytes("no table"));
+  std::filesystem::copy_file(layer_file(3), layer_file(1),
+                             std::filesystem::copy_options::overwrite_existing);
+  TimelineReader both = reader(true, true);
+  expect_all(both);
+  EXPECT_EQ(both.fetched().layers, 2U);
+  TimelineReader alone = reader(true, false);
+  EXPECT_TRUE(alone.get(key_of(0), Lsn{100}).failed_with(ErrorCode::kCorrupted));
+  EXPECT_TRUE(alone.get(key_of(12), Lsn{100}).failed_with(ErrorCode::kCorrupted));
+}
+
+TEST_F(Reader, LsnsThatAreNotKeptAreNotFound) {
+  TimelineReader local = reader(true, false);
+  for (const Lsn lsn : {Lsn{99}, Lsn{201}}) {
+    EXPECT_TRUE(local.get(key_of(0), lsn).failed_with(ErrorCode::kNotFound));
+    EXPECT_TRUE(local.scan(KeyRange::all(), lsn, [](const Key&, ByteView) { return Result<>(); })
+                    .failed_with(ErrorCode::kNotFound));
+  }
+}
+
+TEST_F(Reader, AKeyThatDoesNotExistIsNotFound) {
+  TimelineReader local = reader(true, false);
+  for (const Key& key : {Key::min(), key_of(kKeys), Key::max()}) {
+    EXPECT_TRUE(local.get(key, Lsn{100}).failed_with(ErrorCode::kNotFound));
+  }
+}
+
+TEST_F(Reader, AnErrorOfTheSinkEndsTheScan) {
+  TimelineReader local = reader(true, false);
+  int seen = 0;
+  const auto result = local.scan(KeyRange::all(), Lsn{100}, [&](const Key&, ByteView) -> Result<> {
+    if (++seen < 15) return {};
+    return make_error(ErrorCode::kExhausted, "full");
+  });
+  EXPECT_TRUE(result.failed_with(ErrorCode::kExhausted));
+  EXPECT_EQ(seen, 15);
+}
+
+TEST_F(Reader, B2_ManyThreadsThatNeedALayerFetchItOnce) {
+  LayerCache cache(options(false, true));
+  const LayerEntry& layer = local_.manifest.layers[1];
+  std::vector<std::shared_ptr<const LayerReader>> readers(8);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& slot : readers) {
+      threads.emplace_back([&] { slot = cache.get(layer).value(); });
+    }
+  }
+  EXPECT_EQ(cache.fetched().layers, 1U);
+  for (const auto& got : readers) EXPECT_EQ(got, readers[0]);
+}
+
+TEST_F(Reader, B2_ScansOfSeveralThreadsAtOnceAreRight) {
+  TimelineReader remote = reader(false, true);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { expect_all(remote); });
+}
+
+TEST_F(Reader, B2_TheLeastRecentlyUsedLayersGoFirst) {
+  auto few = options(false, true);
+  few.kept_layers = 2;
+  LayerCache cache(few);
+  const auto fetch = [&](size_t i) {
+    const uint64_t before = cache.fetched().layers;
+    EXPECT_TRUE(cache.get(local_.manifest.layers[i]).ok());
+    return cache.fetched().layers > before;
+  };
+  EXPECT_TRUE(fetch(0));
+  EXPECT_TRUE(fetch(1));
+  EXPECT_FALSE(fetch(0));
+  EXPECT_TRUE(fetch(2));  // 1 goes.
+  EXPECT_FALSE(fetch(0));
+  EXPECT_TRUE(fetch(1));
+}
+
+TEST_F(Reader, AFailedFetchIsTriedAfreshByWhoeverAsksNext) {
+  LayerCache cache(options(false, true));
+  fail({{.operation = Operation::kGet, .fault = Fault::fail_before()}});
+  EXPECT_TRUE(cache.get(local_.manifest.layers[0]).failed_with(ErrorCode::kUnavailable));
+  EXPECT_TRUE(cache.get(local_.manifest.layers[0]).ok());
+}
+
+TEST_F(Reader, AReaderStaysUsableWhenItsLayerHasLeftTheCache) {
+  auto few = options(false, true);
+  few.kept_layers = 1;
+  LayerCache cache(few);
+  const auto held = cache.get(local_.manifest.layers[0]).value();
+  EXPECT_TRUE(cache.get(local_.manifest.layers[1]).ok());
+  EXPECT_EQ(held->find(key_of(0), Lsn{100}).value()->value, value_of(0));
+}
+
+}  // namespace
+}  // namespace varve
