@@ -110,13 +110,29 @@ class OrderedDecoder {
   Checksum128Stream checksum_;
 };
 
-// Reads frames that lie one behind the other with a single request.
-Result<> read_adjacent_frames(RemoteStorage& storage, const std::string& key,
+Result<> check_header(ObjectKind expected, ByteView header) {
+  VARVE_ASSIGN(const ObjectKind kind, decode_object_header(header));
+  if (kind == expected) return {};
+  return make_error(ErrorCode::kCorrupted, "its header says that it is a {}, not a {}", name(kind),
+                    name(expected));
+}
+
+// Reads frames that lie one behind the other with a single request. Those at the beginning of the
+// object bring its header with them, which is checked on the way.
+Result<> read_adjacent_frames(RemoteStorage& storage, const ObjectName& object,
                               std::span<const Frame> frames, OrderedDecoder& decoder,
                               const CallOptions& options) {
   size_t at = 0;
   Bytes stored;
+  Bytes header;
+  const bool at_beginning = frames.front().offset == kObjectHeaderSize;
   const auto collect = [&](ByteView bytes) -> Result<> {
+    if (at_beginning && header.size() < kObjectHeaderSize) {
+      const ByteView taken = bytes.first(std::min(kObjectHeaderSize - header.size(), bytes.size()));
+      header.insert(header.end(), taken.begin(), taken.end());
+      bytes = bytes.subspan(taken.size());
+      if (header.size() == kObjectHeaderSize) VARVE_TRY(check_header(object.kind, header));
+    }
     while (!bytes.empty() && at < frames.size()) {
       const size_t wanted = frames[at].stored_size - stored.size();
       const ByteView taken = bytes.first(std::min(wanted, bytes.size()));
@@ -129,9 +145,9 @@ Result<> read_adjacent_frames(RemoteStorage& storage, const std::string& key,
     }
     return {};
   };
-  const auto range =
-      ByteRange::between(frames.front().offset, frames.back().offset + frames.back().stored_size);
-  VARVE_TRY(within_object(storage.get(key, range, collect, options)));
+  const auto range = ByteRange::between(at_beginning ? 0 : frames.front().offset,
+                                        frames.back().offset + frames.back().stored_size);
+  VARVE_TRY(within_object(storage.get(object.key(), range, collect, options)));
   if (at == frames.size()) return {};
   return make_error(ErrorCode::kCorrupted, "the object ends before the frame at byte {}",
                     frames[at].offset);
@@ -156,18 +172,20 @@ Result<ObjectTail> read_object_tail(RemoteStorage& storage, const ObjectName& ob
                         name(tail.trailer.kind), name(object.kind));
     }
     const uint64_t begin = tail.trailer.manifest_offset;
-    const uint64_t have_from = tail.info.size - end.size();
-    Bytes fetched;
-    ByteView stored;
-    if (begin >= have_from) {
-      stored = ByteView(end).subspan(begin - have_from, tail.trailer.manifest_stored_size);
-    } else {
-      VARVE_ASSIGN(fetched,
-                   get_bytes(storage, key,
-                             ByteRange::between(begin, begin + tail.trailer.manifest_stored_size),
-                             tail.trailer.manifest_stored_size, options));
-      stored = fetched;
+    // Where there is nothing but the manifest, it brings the header with it.
+    const uint64_t needed_from = begin == kObjectHeaderSize ? 0 : begin;
+    uint64_t have_from = tail.info.size - end.size();
+    if (needed_from < have_from) {
+      const uint64_t manifest_end = begin + tail.trailer.manifest_stored_size;
+      VARVE_ASSIGN(end, get_bytes(storage, key, ByteRange::between(needed_from, manifest_end),
+                                  manifest_end - needed_from, options));
+      have_from = needed_from;
     }
+    if (have_from == 0) {
+      VARVE_TRY(check_header(object.kind, ByteView(end).first(kObjectHeaderSize)));
+    }
+    const ByteView stored =
+        ByteView(end).subspan(begin - have_from, tail.trailer.manifest_stored_size);
     if (checksum64(stored) != tail.trailer.manifest_checksum) {
       return make_error(ErrorCode::kCorrupted, "the manifest's checksum does not match");
     }
@@ -184,10 +202,7 @@ Result<> check_object_header(RemoteStorage& storage, const ObjectName& object,
     VARVE_ASSIGN(const Bytes header,
                  get_bytes(storage, object.key(), ByteRange::between(0, kObjectHeaderSize),
                            kObjectHeaderSize, options));
-    VARVE_ASSIGN(const ObjectKind kind, decode_object_header(header));
-    if (kind == object.kind) return {};
-    return make_error(ErrorCode::kCorrupted, "its header says that it is a {}, not a {}",
-                      name(kind), name(object.kind));
+    return check_header(object.kind, header);
   };
   return check().context(in_object(object));
 }
@@ -232,7 +247,7 @@ Result<> read_member(const SyncContext& context, const LogName& log, const Layer
   VARVE_ASSIGN(const FrameTable table, read_frame_table(context.storage, log, layer, options));
   const auto read = [&]() -> Result<> {
     OrderedDecoder decoder(context.codec_pool, sink);
-    const std::string key = log.prefix() + layer.stored.object;
+    VARVE_ASSIGN(const ObjectName object, ObjectName::parse_file_name(log, layer.stored.object));
     for (size_t begin = 0; begin < table.size();) {
       size_t end = begin + 1;
       while (end < table.size() &&
@@ -240,7 +255,7 @@ Result<> read_member(const SyncContext& context, const LogName& log, const Layer
         ++end;
       }
       VARVE_TRY(read_adjacent_frames(
-          context.storage, key, std::span(table).subspan(begin, end - begin), decoder, options));
+          context.storage, object, std::span(table).subspan(begin, end - begin), decoder, options));
       begin = end;
     }
     VARVE_ASSIGN(const Checksum128 checksum, decoder.finish());

@@ -73,11 +73,14 @@ class Verifier {
     if (progress_) progress_(stored_done_, report_.bytes_stored);
   }
 
-  Result<> check_header(const ObjectName& object) {
-    auto header =
-        examine(as_value(check_object_header(context_.storage, object, options_)), object);
-    if (!header.ok()) return header.error();
-    return {};
+  // The same for a commit or pack: the object as a whole is readable only with its header.
+  template <typename Read>
+  Result<std::optional<Read>> examine_object(Result<Read> read, const ObjectName& object) {
+    if (read.ok()) {
+      auto header = check_object_header(context_.storage, object, options_);
+      if (!header.ok()) read = header.error();
+    }
+    return examine(std::move(read), object);
   }
 
   // Each commit names the checksum of the one before it.
@@ -94,9 +97,9 @@ class Verifier {
   Result<> check_tenant_log(const LogName& log, const ListedLog& listed) {
     previous_.reset();
     for (const ListedObject& object : listed.archives) {
-      VARVE_TRY(check_header(object.name));
-      VARVE_ASSIGN(auto commit, examine(read_tenant_commit(context_.storage, object.name, options_),
-                                        object.name));
+      VARVE_ASSIGN(
+          auto commit,
+          examine_object(read_tenant_commit(context_.storage, object.name, options_), object.name));
       advance(object);
       if (!commit) continue;
       check_succession(object.name, commit->manifest.stamp, commit->tail.trailer);
@@ -112,9 +115,8 @@ class Verifier {
     std::optional<TimelineManifest> head;
 
     for (const ListedObject& object : listed.packs) {
-      VARVE_TRY(check_header(object.name));
       VARVE_ASSIGN(auto pack,
-                   examine(read_pack(context_.storage, object.name, options_), object.name));
+                   examine_object(read_pack(context_.storage, object.name, options_), object.name));
       if (pack) {
         VARVE_TRY(
             check_members(object.name, pack->manifest.members, objects[object.name.file_name()]));
@@ -124,10 +126,9 @@ class Verifier {
       advance(object);
     }
     for (const ListedObject& object : listed.archives) {
-      VARVE_TRY(check_header(object.name));
-      VARVE_ASSIGN(
-          auto commit,
-          examine(read_timeline_commit(context_.storage, object.name, options_), object.name));
+      VARVE_ASSIGN(auto commit,
+                   examine_object(read_timeline_commit(context_.storage, object.name, options_),
+                                  object.name));
       if (commit) {
         check_succession(object.name, commit->manifest.stamp, commit->tail.trailer);
         VARVE_TRY(

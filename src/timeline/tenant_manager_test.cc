@@ -398,6 +398,25 @@ TEST_F(Tenants, W6_ADeletedTimelineIsGoneEverywhereAndItsNameIsFree) {
   EXPECT_TRUE(verify().findings.empty());
 }
 
+TEST_F(Tenants, AnImportThatIsRemoteAndCannotGetItsPlaceHereIsReadFromTheRemoteStorage) {
+  TenantManager manager = open(server).value();
+  storage.set_script([&](const FaultyCall& call) -> std::optional<Fault> {
+    const auto object = ObjectName::parse(call.key).value();
+    if (object.log.is_tenant_log()) return std::nullopt;
+    const auto place =
+        timeline_directory(server.directory(), {object.log.tenant, object.log.timeline});
+    std::filesystem::create_directory(place);
+    test_support::write_plain_file(place / "occupied", as_bytes("x"));
+    return std::nullopt;
+  });
+  EXPECT_FALSE(import(manager, tenant_, "second", 2).ok());
+  heal();
+  const TimelineInfo info = manager.timeline("acme/second").value();
+  EXPECT_EQ(info.state, TimelineSyncState::kCloudOnly);
+  expect_readable(manager, info.id, 2);
+  EXPECT_TRUE(import(manager, tenant_, "second").failed_with(ErrorCode::kConflict));
+}
+
 TEST_F(Tenants, AnImportThatIsAbandonedIsNotListedAndItsNameIsFree) {
   TenantManager manager = open(server).value();
   {
