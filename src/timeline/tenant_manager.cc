@@ -227,13 +227,14 @@ Result<std::vector<TimelineInfo>> TenantManager::timelines(const TenantId& tenan
     // One damaged timeline does not hide the others; it was reported when it was found.
     if (!is_visible(timeline) || timeline.damage) continue;
     auto info = describe({tenant_id, timeline_id}, timeline);
-    // Reading it may have shown that it was deleted.
-    if (info.ok() && is_visible(timeline)) infos.push_back(*std::move(info));
-    if (!info.ok() && !info.failed_with(ErrorCode::kCorrupted)) return info.error();
-    if (!info.ok()) {
-      timeline.damage = info.error();
-      spdlog::error("timeline {}/{}: {}", tenant_id, timeline_id, info.error().message());
+    if (info.ok()) {
+      // Reading it may have shown that it was deleted.
+      if (is_visible(timeline)) infos.push_back(*std::move(info));
+      continue;
     }
+    if (!info.failed_with(ErrorCode::kCorrupted)) return info.error();
+    timeline.damage = info.error();
+    spdlog::error("timeline {}/{}: {}", tenant_id, timeline_id, info.error().message());
   }
   std::ranges::sort(infos, [](const TimelineInfo& a, const TimelineInfo& b) {
     return std::tie(a.created_at, a.id) < std::tie(b.created_at, b.id);

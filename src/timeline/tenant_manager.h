@@ -99,15 +99,15 @@ class TenantManager {
                                        const ByteProgress& progress);
 
   // Uploads what is not remote yet. Returns whether there was anything.
-  Result<bool> sync_timeline(const TenantTimelineId& timeline, const ByteProgress& progress);
+  Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress);
 
   // Commits the deletion for good, then frees the local files. What a crash leaves of that is freed
   // by the next open.
-  Result<> delete_timeline(const TenantTimelineId& timeline);
+  Result<> delete_timeline(const TenantTimelineId& id);
 
   // A reader of the newest state; layers that are not local are fetched into a scratch directory
   // under `scratch_parent`.
-  Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& timeline,
+  Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& id,
                                                       const std::filesystem::path& scratch_parent);
 
   const RemoteListing& remote_listing() const { return listing_; }
