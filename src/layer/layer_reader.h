@@ -15,8 +15,8 @@ namespace varve {
 // and names the file.
 class LayerReader {
  public:
-  // Corrupted when the file is no layer file, or says of itself that it is another one than its
-  // name.
+  // Corrupted when the file is no layer file. What it is called does not matter: name() is what it
+  // says of itself.
   static Result<LayerReader> open(const std::filesystem::path& path);
 
   LayerReader(LayerReader&&) noexcept;
