@@ -31,6 +31,8 @@ if(VARVE_CCACHE)
   set(VARVE_CCACHE_LAUNCHER
       ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      # Another clone of the same sources finds what this one compiled.
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=true
       ${VARVE_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${VARVE_CCACHE_LAUNCHER})
   set(CMAKE_C_COMPILER_LAUNCHER ${VARVE_CCACHE_LAUNCHER})

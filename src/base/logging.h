@@ -9,7 +9,7 @@
 
 namespace varve {
 
-// Call once, before any thread starts. `level` is trace, debug, info, warning, error or off;
+// Call before any other thread logs; the last call counts. `level` is trace, debug, info, warning, error or off;
 // anything else is InvalidArgument.
 Result<> set_up_logging(std::string_view level);
 

@@ -8,13 +8,10 @@
 namespace varve {
 
 void add_init_command(const Command& root) {
-  const Command init = root.leaf("init", "Make a work directory with its varve.toml");
+  const Command init = root.leaf(
+      "init",
+      "Make a work directory with its varve.toml, and the last component of a file:// remote");
   CommonOptions& common = *root.common;
-  init.app
-      ->add_option(
-          "--remote", common.overrides.remote,
-          "The remote storage, such as file:///absolute/path, whose last component is made")
-      ->envname("VARVE_REMOTE");
   init.with_work_directory().with_json().run([&common]() -> Result<> {
     Settings settings;
     common.overrides.apply(settings);

@@ -20,25 +20,35 @@ const Command& Command::with_work_directory() const {
   app->add_option("--workdir", common->work_directory, "The work directory, made by 'varve init'")
       ->envname("VARVE_WORKDIR")
       ->required();
-  return with_settings();
+  app->add_option("--remote", common->overrides.remote,
+                  "The remote storage, such as file:///absolute/path (default: as in varve.toml)")
+      ->envname("VARVE_REMOTE");
+  return with_log_level().with_compression_level().with_pg_user();
 }
 
 const Command& Command::with_remote() const {
   app->add_option("--remote", common->remote, "The remote storage, such as file:///absolute/path")
       ->envname("VARVE_REMOTE")
       ->required();
-  return with_settings();
+  return with_log_level();
 }
 
-const Command& Command::with_settings() const {
-  SettingOverrides& settings = common->overrides;
-  app->add_option("--log-level", settings.log_level,
+const Command& Command::with_log_level() const {
+  app->add_option("--log-level", common->overrides.log_level,
                   "trace, debug, info, warning, error or off (default: info)")
       ->envname("VARVE_LOG_LEVEL");
-  app->add_option("--compression-level", settings.compression_level,
+  return *this;
+}
+
+const Command& Command::with_compression_level() const {
+  app->add_option("--compression-level", common->overrides.compression_level,
                   "Of zstd, 1 to 19 (default: 3)")
       ->envname("VARVE_COMPRESSION_LEVEL");
-  app->add_option("--pg-user", settings.pg_user,
+  return *this;
+}
+
+const Command& Command::with_pg_user() const {
+  app->add_option("--pg-user", common->overrides.pg_user,
                   "As root: who owns restored data directories (default: postgres)")
       ->envname("VARVE_PG_USER");
   return *this;

@@ -45,11 +45,14 @@ struct Command {
   Command leaf(const std::string& name, const std::string& description) const;
   void run(Action action) const;
 
-  // --workdir, required, and the settings.
+  // --workdir, required, and all settings.
   const Command& with_work_directory() const;
   // --remote, required, in place of a work directory.
   const Command& with_remote() const;
-  const Command& with_settings() const;
+  // Single settings.
+  const Command& with_log_level() const;
+  const Command& with_compression_level() const;
+  const Command& with_pg_user() const;
   const Command& with_json() const;
 };
 

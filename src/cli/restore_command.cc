@@ -94,7 +94,8 @@ void add_restore_command(const Command& root) {
           ->envname("VARVE_WORKDIR");
   CLI::Option* remote = command.app->add_option(
       "--remote", common.remote, "Restore straight from a remote storage, such as file:///path");
-  command.with_settings().with_json().run([&common, options, work_directory, remote]() -> Result<> {
+  command.with_log_level().with_pg_user().with_json().run([&common, options, work_directory,
+                                                           remote]() -> Result<> {
     if (remote->count() == 0 && work_directory->count() == 0) {
       throw CLI::RequiredError("--workdir or --remote");
     }

@@ -41,6 +41,7 @@ Result<std::unique_ptr<PageServer>> PageServer::open(const Options& options) {
   server->settings_ = server->directory_.settings();
   options.overrides.apply(server->settings_);
   VARVE_TRY(check_settings(server->settings_));
+  VARVE_TRY(set_up_logging(server->settings_.log_level));
   server->call_ = options.call;
   server->counts_at_start_ = server->directory_.read_request_counts();
   if (!server->settings_.remote.empty()) {
