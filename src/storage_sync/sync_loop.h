@@ -7,7 +7,6 @@
 // the remote storage at the next start.
 #pragma once
 
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <stop_token>

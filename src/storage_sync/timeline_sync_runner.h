@@ -30,7 +30,7 @@ class TimelineSyncRunner : public SyncTaskRunner {
   Result<Checkpoint> upload(const TenantTimelineId& timeline, const CallOptions& options);
   Result<Checkpoint> download(const SyncTask& task, const CallOptions& options);
 
-  const SyncContext& context_;
+  const SyncContext context_;
   const std::filesystem::path work_directory_;
 };
 

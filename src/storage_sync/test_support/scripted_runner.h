@@ -2,6 +2,8 @@
 // the loop reported.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <map>
@@ -11,6 +13,13 @@
 #include "storage_sync/sync_loop.h"
 
 namespace varve::test_support {
+
+// Waits for what the loop should do; one that does not do it fails the test instead of hanging it.
+template <typename Condition>
+void expect_soon(std::condition_variable_any& changed, std::unique_lock<std::mutex>& lock,
+                 Condition condition) {
+  EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), condition));
+}
 
 // Runs a task until the test finishes it, or until it is told to stop.
 class ScriptedRunner : public SyncTaskRunner {
@@ -50,7 +59,7 @@ class ScriptedRunner : public SyncTaskRunner {
   // Tasks that were told to end no longer count.
   void wait_until_running(size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return running_ == count && results_.empty(); });
+    expect_soon(changed_, lock, [&] { return running_ == count && results_.empty(); });
   }
   std::vector<SyncTask> started() const {
     const std::lock_guard lock(mutex_);
@@ -89,7 +98,7 @@ class RecordingObserver : public SyncObserver {
   }
   void wait_until_blocked() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return in_call_; });
+    expect_soon(changed_, lock, [&] { return in_call_; });
   }
   void unblock() {
     const std::lock_guard lock(mutex_);
@@ -99,11 +108,11 @@ class RecordingObserver : public SyncObserver {
 
   void wait_for(size_t batches) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return batches_.size() >= batches; });
+    expect_soon(changed_, lock, [&] { return batches_.size() >= batches; });
   }
   void wait_for(const TimelineSyncStatus& status) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] {
+    expect_soon(changed_, lock, [&] {
       return std::ranges::any_of(batches_, [&](const auto& batch) {
         return std::ranges::find(batch, status) != batch.end();
       });
@@ -121,7 +130,7 @@ class RecordingObserver : public SyncObserver {
 
  private:
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
   std::vector<std::vector<TimelineSyncStatus>> batches_;
   bool block_ = false;
   bool in_call_ = false;
