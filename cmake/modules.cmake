@@ -7,9 +7,10 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
-# varve_module(NAME DEPENDS modules... LIBRARIES libraries...)
+# varve_module(NAME DEPENDS modules... LIBRARIES libraries...
+#              TEST_DEPENDS modules... TEST_LIBRARIES libraries...)
 function(varve_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
   set(view ${CMAKE_BINARY_DIR}/include/${name})
   file(MAKE_DIRECTORY ${view})
@@ -31,9 +32,8 @@ function(varve_module name)
   endif()
 
   if(VARVE_TESTS AND tests)
-    list(TRANSFORM ARG_TEST_DEPENDS PREPEND varve_)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE varve_${name} ${ARG_TEST_DEPENDS} varve_gtest)
+    target_link_libraries(${name}_test PRIVATE varve_${name} ${ARG_TEST_LIBRARIES} varve_gtest)
     if(name STREQUAL "base")
       target_precompile_headers(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_test.h)
     else()

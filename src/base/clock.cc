@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cctype>
 
 namespace varve {
@@ -26,6 +27,7 @@ class SystemClock : public Clock {
     std::mutex mutex;
     std::unique_lock lock(mutex);
     std::condition_variable_any condition;
+    if (duration == Duration::max()) return condition.wait(lock, stop, [] { return false; });
     return !condition.wait_for(lock, stop, duration, [&] { return stop.stop_requested(); });
   }
 };
@@ -140,14 +142,34 @@ BootTime ManualClock::boot_time() const {
 
 bool ManualClock::sleep(Duration duration, std::stop_token stop) {
   if (stop.stop_requested()) return false;
-  advance(duration);
-  return true;
+  const bool forever = duration == Duration::max();
+  if (sleep_ == Sleep::kMoves && !forever) {
+    advance(duration);
+    return true;
+  }
+  std::unique_lock lock(mutex_);
+  const BootTime until = forever ? BootTime::max() : boot_time_ + duration;
+  const auto sleeper = sleepers_.insert(sleepers_.end(), {until, stop});
+  changed_.notify_all();
+  const bool slept = changed_.wait(lock, stop, [&] { return boot_time_ >= until; });
+  sleepers_.erase(sleeper);
+  return slept;
 }
 
 void ManualClock::advance(Duration duration) {
   const std::lock_guard lock(mutex_);
   now_.micros += std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
   boot_time_ += duration;
+  changed_.notify_all();
+}
+
+void ManualClock::wait_for_sleeper(BootTime until) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    return std::ranges::any_of(sleepers_, [&](const Sleeper& sleeper) {
+      return sleeper.until == until && !sleeper.stop.stop_requested();
+    });
+  });
 }
 
 }  // namespace varve

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <list>
 #include <mutex>
 #include <stop_token>
 #include <string>
@@ -35,25 +36,43 @@ class Clock {
   virtual ~Clock() = default;
   virtual Timestamp now() const = 0;
   virtual BootTime boot_time() const = 0;
-  // Returns after `duration`, or earlier with false when a stop is requested.
+  // Returns after `duration`, or earlier with false when a stop is requested. Duration::max() waits
+  // for the stop alone.
   virtual bool sleep(Duration duration, std::stop_token stop) = 0;
 };
 
 // The machine's clock; one instance for the whole process.
 Clock& system_clock();
 
-// Stands still until it is moved; a sleep moves it and returns at once.
+// Stands still until it is moved.
 class ManualClock : public Clock {
  public:
-  explicit ManualClock(Timestamp start = {1'700'000'000'000'000}) : now_(start) {}
+  enum class Sleep {
+    kMoves,  // A sleep moves the clock and returns at once: for code that is tested in one thread.
+    kWaits,  // A sleep waits until somebody else has moved the clock that far.
+  };
+  explicit ManualClock(Timestamp start = {1'700'000'000'000'000}, Sleep sleep = Sleep::kMoves)
+      : sleep_(sleep), now_(start) {}
 
   Timestamp now() const override;
   BootTime boot_time() const override;
   bool sleep(Duration duration, std::stop_token stop) override;
   void advance(Duration duration);
 
+  // Waits until a thread sleeps that will wake at `until`; BootTime::max() for one that sleeps
+  // until it is stopped. One whose stop has been requested already does not count.
+  void wait_for_sleeper(BootTime until);
+
  private:
+  struct Sleeper {
+    BootTime until;
+    std::stop_token stop;
+  };
+
+  const Sleep sleep_;
   mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::list<Sleeper> sleepers_;
   Timestamp now_;
   BootTime boot_time_{0};
 };

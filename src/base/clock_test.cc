@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace varve {
 namespace {
 
@@ -92,6 +94,38 @@ TEST(ManualClock, ASleepMovesItUnlessAStopWasRequested) {
   source.request_stop();
   EXPECT_FALSE(clock.sleep(seconds(3), source.get_token()));
   EXPECT_EQ(clock.boot_time(), seconds(3));
+}
+
+TEST(ManualClock, ASleepThatWaitsEndsWhenTheClockHasBeenMovedFarEnough) {
+  ManualClock clock({0}, ManualClock::Sleep::kWaits);
+  bool slept = false;
+  std::jthread sleeper([&] { slept = clock.sleep(seconds(3), {}); });
+  clock.wait_for_sleeper(seconds(3));
+  clock.advance(seconds(2));
+  clock.wait_for_sleeper(seconds(3));
+  clock.advance(seconds(1));
+  sleeper.join();
+  EXPECT_TRUE(slept);
+}
+
+TEST(ManualClock, ASleepWithoutEndWaitsForTheStopInEitherMode) {
+  for (const auto mode : {ManualClock::Sleep::kMoves, ManualClock::Sleep::kWaits}) {
+    ManualClock clock({0}, mode);
+    std::stop_source source;
+    bool slept = true;
+    std::jthread sleeper([&] { slept = clock.sleep(Duration::max(), source.get_token()); });
+    clock.wait_for_sleeper(BootTime::max());
+    source.request_stop();
+    sleeper.join();
+    EXPECT_FALSE(slept);
+    EXPECT_EQ(clock.boot_time(), BootTime(0));
+  }
+}
+
+TEST(SystemClock, ASleepWithoutEndWaitsForTheStop) {
+  std::stop_source source;
+  std::jthread stopper([&] { source.request_stop(); });
+  EXPECT_FALSE(system_clock().sleep(Duration::max(), source.get_token()));
 }
 
 TEST(SystemClock, ARequestedStopEndsASleepAtOnce) {

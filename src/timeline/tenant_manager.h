@@ -24,8 +24,8 @@
 #include "storage_sync/local_tenant.h"
 #include "storage_sync/remote_listing.h"
 #include "storage_sync/sync_context.h"
+#include "storage_sync/sync_state.h"
 #include "storage_sync/tenant_log.h"
-#include "timeline/sync_state.h"
 #include "timeline/timeline_draft.h"
 #include "timeline/timeline_reader.h"
 

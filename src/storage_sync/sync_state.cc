@@ -1,4 +1,4 @@
-#include "timeline/sync_state.h"
+#include "storage_sync/sync_state.h"
 
 namespace varve {
 

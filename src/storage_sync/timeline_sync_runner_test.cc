@@ -1,0 +1,137 @@
+#include "storage_sync/timeline_sync_runner.h"
+
+#include "storage_sync/test_support/sync_fixture.h"
+
+namespace varve {
+namespace {
+
+using namespace test_support;
+
+// A work directory with one tenant and one timeline of two layers.
+class TimelineSyncRunnerTest : public SyncTest {
+ protected:
+  void SetUp() override {
+    VARVE_ASSERT_OK(create_directories_durably(directory));
+    tenant.manifest.id = kTenant;
+    tenant.writer = server.writer;
+    register_timeline(kTimeline);
+    for (uint8_t number = 1; number <= 2; ++number) add_layer(number);
+  }
+
+  void register_timeline(const TimelineId& id) {
+    VARVE_ASSERT_OK(commit_tenant(server.context(), tenant_directory, tenant,
+                                  [&](TenantManifest& manifest) -> Result<> {
+                                    manifest.timelines.push_back({.id = id});
+                                    return {};
+                                  },
+                                  {}));
+  }
+  void add_layer(uint8_t number) {
+    const Bytes content = noise(1000, number);
+    write_plain_file(directory / layer_name(number).to_string(), content);
+    local.manifest.layers.push_back({.name = layer_name(number),
+                                     .size = content.size(),
+                                     .checksum = checksum128(content),
+                                     .stored = {}});
+    VARVE_ASSERT_OK(local.write(directory));
+  }
+  SyncTask upload() const { return SyncTask::upload({kTenant, kTimeline}, checkpoint_of(local)); }
+
+  LocalTenant tenant;
+  LocalManifest local = new_timeline();
+  const std::filesystem::path tenant_directory =
+      server.directory() / "tenants" / kTenant.to_string();
+  const std::filesystem::path directory = tenant_directory / "timelines" / kTimeline.to_string();
+  TimelineSyncRunner runner{server.context(), server.directory()};
+};
+
+TEST_F(TimelineSyncRunnerTest, S15_AnUploadMakesTheCheckpointRemoteAndASecondOneCostsNothing) {
+  const auto done = runner.run(upload(), {});
+  VARVE_ASSERT_OK(done);
+  EXPECT_EQ(*done, checkpoint_of(local));
+  EXPECT_EQ(committed(1).layers.size(), 2);
+  EXPECT_TRUE(LocalManifest::read(directory)->in_sync());
+  const uint64_t before = all_requests();
+  EXPECT_EQ(runner.run(upload(), {}).value(), checkpoint_of(local));
+  EXPECT_EQ(all_requests(), before);
+}
+
+TEST_F(TimelineSyncRunnerTest, S15_AnUploadReachesTheStateAsItIsWhenItStarts) {
+  const SyncTask task = upload();
+  add_layer(3);
+  EXPECT_EQ(runner.run(task, {}).value(), checkpoint_of(local));
+  EXPECT_EQ(committed(1).layers.size(), 3);
+}
+
+TEST_F(TimelineSyncRunnerTest, S15_ContentIsTheLayersAndWhatElseChangesWhileTheLsnStandsStill) {
+  const Checkpoint before = checkpoint_of(local);
+  LocalManifest further = local;
+  further.manifest.metadata.disk_consistent_lsn = Lsn{200};
+  further.manifest.metadata.previous_record_lsn = Lsn{190};
+  EXPECT_EQ(checkpoint_of(further), (Checkpoint{Lsn{200}, before.content}));
+  further = local;
+  further.manifest.metadata.gc_cutoff_lsn = Lsn{50};
+  EXPECT_NE(checkpoint_of(further).content, before.content);
+  further = local;
+  further.manifest.layers.pop_back();
+  EXPECT_NE(checkpoint_of(further).content, before.content);
+}
+
+TEST_F(TimelineSyncRunnerTest, S6_AFenceIsNotedAndFromThenOnNothingIsEvenAsked) {
+  Server rival(storage, clock, 2);
+  LocalManifest theirs = new_timeline();
+  rival.add_layer(theirs, layer_name(9), noise(10, 9));
+  VARVE_ASSERT_OK(rival.upload(theirs));
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
+  EXPECT_EQ(LocalTenant::read(tenant_directory)->fence->writer, rival.writer);
+  const uint64_t before = all_requests();
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
+  EXPECT_EQ(all_requests(), before);
+}
+
+TEST_F(TimelineSyncRunnerTest, B3_ATimelineThatTheTenantsLogDoesNotListIsNotUploaded) {
+  const TimelineId other{{0x77}};
+  const uint64_t before = all_requests();
+  const auto refused = runner.run(SyncTask::upload({kTenant, other}, {}), {});
+  EXPECT_TRUE(refused.failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_EQ(all_requests(), before);
+}
+
+TEST_F(TimelineSyncRunnerTest, S18_ADownloadBringsTheWholeTimelineToAnEmptyPlace) {
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  VARVE_ASSERT_OK(remove_tree(directory));
+  const auto done = runner.run(SyncTask::download({kTenant, kTimeline}, 1), {});
+  VARVE_ASSERT_OK(done);
+  EXPECT_EQ(*done, checkpoint_of(local));
+  const auto restored = LocalManifest::read(directory).value();
+  EXPECT_TRUE(restored.in_sync());
+  for (const LayerEntry& layer : restored.manifest.layers) {
+    EXPECT_TRUE(layer_file_is_intact(directory / layer.name.to_string(), layer, {}).value());
+  }
+}
+
+TEST_F(TimelineSyncRunnerTest, S18_ADownloadOfAnOlderCommitOnlyBringsLayersThatLack) {
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  local = LocalManifest::read(directory).value();
+  add_layer(3);
+  std::filesystem::remove(directory / layer_name(1).to_string());
+  VARVE_ASSERT_OK(runner.run(SyncTask::download({kTenant, kTimeline}, 1), {}));
+  EXPECT_EQ(LocalManifest::read(directory)->manifest, local.manifest);
+  EXPECT_TRUE(path_exists(directory / layer_name(1).to_string()).value());
+}
+
+TEST_F(TimelineSyncRunnerTest, W2_AStopRequestEndsADownloadWhateverItHasGotTo) {
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  const SyncTask task = SyncTask::download({kTenant, kTimeline}, 1);
+  std::stop_source stop;
+  stop.request_stop();
+  const CallOptions stopped{.stop = stop.get_token()};
+  std::filesystem::remove(directory / layer_name(1).to_string());
+  EXPECT_TRUE(runner.run(task, stopped).failed_with(ErrorCode::kCancelled));
+  VARVE_ASSERT_OK(remove_tree(directory));
+  EXPECT_TRUE(runner.run(task, stopped).failed_with(ErrorCode::kCancelled));
+  EXPECT_TRUE(LocalManifest::read(directory).failed_with(ErrorCode::kNotFound));
+}
+
+}  // namespace
+}  // namespace varve
