@@ -8,7 +8,7 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 # varve_module(NAME DEPENDS modules... LIBRARIES libraries...
-#              TEST_DEPENDS modules... TEST_LIBRARIES libraries...)
+#              TEST_LIBRARIES libraries...)
 function(varve_module name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
