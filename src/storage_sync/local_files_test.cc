@@ -130,7 +130,7 @@ TEST_F(LocalFiles, AFencedOrForeignTenantIsNotWrittenToAndSaysTheRemedy) {
   const auto fenced = tenant.check_owned();
   ASSERT_TRUE(fenced.failed_with(ErrorCode::kConflict));
   EXPECT_THAT(fenced.error().message(), HasSubstr(tenant.fence->writer.to_string()));
-  EXPECT_THAT(fenced.error().message(), HasSubstr("varve tenant attach"));
+  EXPECT_THAT(fenced.error().message(), HasSubstr("make changes from there"));
 
   tenant.fence.reset();
   VARVE_EXPECT_OK(tenant.check_owned());
@@ -138,7 +138,7 @@ TEST_F(LocalFiles, AFencedOrForeignTenantIsNotWrittenToAndSaysTheRemedy) {
   tenant.writer = {};
   const auto foreign = tenant.check_owned();
   ASSERT_TRUE(foreign.failed_with(ErrorCode::kConflict));
-  EXPECT_THAT(foreign.error().message(), HasSubstr("varve tenant attach"));
+  EXPECT_THAT(foreign.error().message(), HasSubstr("make changes from there"));
 }
 
 TEST_F(LocalFiles, TheJournalKeepsTheAttemptsOnTheNewestHeadAlone) {

@@ -10,20 +10,21 @@ constexpr std::string_view kMagic = "VARVETEN";
 }  // namespace
 
 Result<> LocalTenant::check_owned() const {
+  constexpr std::string_view kRemedy =
+      "make changes from there. If that directory is lost, its timelines can be restored all the "
+      "same, and new ones belong into a new tenant";
   if (fence) {
     return make_error(
         ErrorCode::kConflict,
-        "tenant {} was taken over by {} at {}: this work directory no longer writes to it. Use it "
-        "there, or take it back with 'varve tenant attach {}'",
+        "tenant {} was taken over by {} at {}, and this work directory only reads it: {}",
         manifest.id,
         fence->writer.is_nil() ? "another server" : "writer " + fence->writer.to_string(),
-        fence->at.to_string(), manifest.id);
+        fence->at.to_string(), kRemedy);
   }
   if (writer.is_nil()) {
     return make_error(ErrorCode::kConflict,
-                      "tenant {} is owned by writer {}, another work directory: use it there, or "
-                      "take it over with 'varve tenant attach {}'",
-                      manifest.id, manifest.stamp.writer, manifest.id);
+                      "tenant {} is owned by writer {}, another work directory: {}", manifest.id,
+                      manifest.stamp.writer, kRemedy);
   }
   return {};
 }

@@ -25,7 +25,7 @@ struct LocalTenant {
   TenantManifest manifest;
   // Under which this server writes; nil when it only reads.
   WriterId writer;
-  // Set once and for good: only an explicit attach, with a new writer, ends it.
+  // Set once and for good.
   std::optional<Fence> fence;
 
   // Conflict when this server may not write to the tenant; the message says who owns it and what to

@@ -200,7 +200,7 @@ TEST_F(Tenants, S6_ASecondWorkDirectoryReadsAndIsRefusedToWriteWithTheRemedy) {
   expect_readable(manager, id_);
   const auto refused = import(manager, tenant_, "theirs");
   ASSERT_TRUE(refused.failed_with(ErrorCode::kConflict));
-  EXPECT_THAT(refused.error().message(), HasSubstr("varve tenant attach"));
+  EXPECT_THAT(refused.error().message(), HasSubstr("make changes from there"));
   EXPECT_TRUE(manager.delete_timeline(id_).failed_with(ErrorCode::kConflict));
   EXPECT_TRUE(manager.create_tenant(std::nullopt, "acme").failed_with(ErrorCode::kConflict));
   // The owner goes on.
