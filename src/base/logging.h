@@ -9,8 +9,8 @@
 
 namespace varve {
 
-// Call before any other thread logs; the last call counts. `level` is trace, debug, info, warning, error or off;
-// anything else is InvalidArgument.
+// Call before any other thread logs; the last call counts. `level` is trace, debug, info, warning,
+// error or off; anything else is InvalidArgument.
 Result<> set_up_logging(std::string_view level);
 
 // An error is logged once, where it is handled.

@@ -77,11 +77,11 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
 };
 
 // Returns from the calling function with the error of a failed Result, and drops its value.
-#define VARVE_TRY(expression)                                                       \
-  do {                                                                              \
+#define VARVE_TRY(expression)                                                         \
+  do {                                                                                \
     if (auto&& varve_result = (expression); !varve_result.has_value()) [[unlikely]] { \
-      return std::move(varve_result).error();                                       \
-    }                                                                               \
+      return std::move(varve_result).error();                                         \
+    }                                                                                 \
   } while (false)
 
 #define VARVE_CONCAT_INNER(a, b) a##b
