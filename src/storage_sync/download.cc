@@ -26,10 +26,9 @@ Result<bool> layer_file_is_intact(const std::filesystem::path& path, const Layer
   return checksum.digest() == layer.checksum;
 }
 
-Result<> download_timeline(const SyncContext& context, const std::filesystem::path& directory,
-                           const LocalManifest& target, const ByteProgress& progress,
-                           const CallOptions& options) {
-  const TimelineManifest& manifest = target.manifest;
+Result<> download_layers(const SyncContext& context, const std::filesystem::path& directory,
+                         const TimelineManifest& manifest, const ByteProgress& progress,
+                         const CallOptions& options) {
   const LogName log{manifest.id.tenant, manifest.id.timeline};
   uint64_t total = 0;
   for (const LayerEntry& layer : manifest.layers) total += layer.size;
@@ -49,6 +48,13 @@ Result<> download_timeline(const SyncContext& context, const std::filesystem::pa
     done += layer.size;
     if (progress) progress(done, total);
   }
+  return {};
+}
+
+Result<> download_timeline(const SyncContext& context, const std::filesystem::path& directory,
+                           const LocalManifest& target, const ByteProgress& progress,
+                           const CallOptions& options) {
+  VARVE_TRY(download_layers(context, directory, target.manifest, progress, options));
   return target.write(directory);
 }
 

@@ -8,10 +8,15 @@
 
 namespace varve {
 
-// Downloads the layers of `target` that are not in `directory`, then writes `target` as its
-// metadata file, last: until then the timeline there is what it was before. A layer file that is
-// there already is kept when its checksum is right, and replaced when not. After an error the call
-// may be repeated; what was downloaded is not downloaded again.
+// Downloads the layers of the manifest that are not in `directory`. A layer file that is there
+// already is kept when its checksum is right, and replaced when not. After an error the call may be
+// repeated; what was downloaded is not downloaded again.
+Result<> download_layers(const SyncContext& context, const std::filesystem::path& directory,
+                         const TimelineManifest& manifest, const ByteProgress& progress,
+                         const CallOptions& options);
+
+// The same for those of `target`, which then becomes the metadata file, last: until then the
+// timeline there is what it was before.
 Result<> download_timeline(const SyncContext& context, const std::filesystem::path& directory,
                            const LocalManifest& target, const ByteProgress& progress,
                            const CallOptions& options);

@@ -19,6 +19,8 @@ inline constexpr std::string_view kNonceJournalFileName = "attempts";
 struct LocalManifest {
   // The newest commit of the timeline's log that is known here.
   LogHead head;
+  // When the storage last showed that nothing follows `head`; not kept in the file.
+  std::optional<BootTime> head_seen;
   // Everything up to here is in the remote storage.
   Lsn remote_consistent_lsn;
   // state_checksum() as of `head`; 0 when there is none.

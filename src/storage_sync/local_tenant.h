@@ -22,6 +22,8 @@ struct Fence {
 
 struct LocalTenant {
   LogHead head;
+  // When the storage last showed that nothing follows `head`; not kept in the file.
+  std::optional<BootTime> head_seen;
   TenantManifest manifest;
   // Under which this server writes; nil when it only reads.
   WriterId writer;

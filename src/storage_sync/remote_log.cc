@@ -1,6 +1,7 @@
 #include "storage_sync/remote_log.h"
 
 #include "storage_sync/object_seal.h"
+#include "storage_sync/remote_listing.h"
 
 namespace varve {
 namespace {
@@ -25,6 +26,28 @@ Result<CommitResult> resolve_taken_number(const SyncContext& context, const Nonc
     result.outcome = CommitOutcome::kFenced;
   }
   return result;
+}
+
+// Whether another writer may have taken the number and had it collected since the head was seen.
+bool head_is_stale(const SyncContext& context, const std::optional<BootTime>& head_seen,
+                   BootTime now) {
+  return !head_seen || now - *head_seen > context.options.grace_period / 2;
+}
+
+// After a commit that went through: is it the head of its log?
+Result<> check_still_head(const SyncContext& context, CommitResult& result, const LogName& log,
+                          const CallOptions& options) {
+  VARVE_ASSIGN(const RemoteListing listing, list_remote(context.storage, log.prefix(), options));
+  const ListedLog* listed = listing.find(log);
+  if (listed == nullptr || listed->head_sequence() < result.head.sequence) {
+    return make_error(ErrorCode::kCorrupted, "the object is not listed although it was stored");
+  }
+  if (listed->head_sequence() == result.head.sequence) return {};
+  result.outcome = CommitOutcome::kFenced;
+  result.stamp.reset();
+  auto stamp = read_stamp(context.storage, listed->archives.back().name, options);
+  if (stamp.ok()) result.stamp = *stamp;
+  return {};
 }
 
 }  // namespace
@@ -62,15 +85,22 @@ Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,
   body.insert(body.end(), seal.bytes.begin(), seal.bytes.end());
 
   VARVE_TRY(journal.add(request.head.sequence, request.nonce));
+  const BootTime sent_at = context.clock.boot_time();
   auto put = context.storage.put(object.key(), body, PutCondition::kIfAbsent, options);
   if (put.ok()) {
     result.head = {object.sequence, seal.checksum};
-    return result;
+  } else if (put.failed_with(ErrorCode::kConflict)) {
+    VARVE_ASSIGN(result, resolve_taken_number(context, journal, request, object, options));
+  } else {
+    return put.error().context(fmt::format("commit {}", object.key()));
   }
-  if (put.failed_with(ErrorCode::kConflict)) {
-    return resolve_taken_number(context, journal, request, object, options);
+  if (result.outcome == CommitOutcome::kFenced) return result;
+  result.head_seen = sent_at;
+  if (head_is_stale(context, request.head_seen, context.clock.boot_time())) {
+    VARVE_TRY(check_still_head(context, result, request.log, options)
+                  .context(fmt::format("commit {}", object.key())));
   }
-  return put.error().context(fmt::format("commit {}", object.key()));
+  return result;
 }
 
 }  // namespace varve

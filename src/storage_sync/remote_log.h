@@ -31,6 +31,8 @@ struct LogHead {
 struct CommitRequest {
   LogName log;
   LogHead head;
+  // When the storage last showed that nothing follows `head`.
+  std::optional<BootTime> head_seen;
   WriterId writer;
   Nonce nonce;
   // The object from its header on, without manifest and trailer.
@@ -50,12 +52,16 @@ enum class CommitOutcome {
 struct CommitResult {
   CommitOutcome outcome = CommitOutcome::kCommitted;
   LogHead head;
+  // When `head` was known to be the newest, if it was this call that found out.
+  std::optional<BootTime> head_seen;
   // Of the commit that has the number; none when it was collected meanwhile.
   std::optional<CommitStamp> stamp;
 };
 
-// Creates number head.sequence + 1. An error other than the outcomes above says that it is unknown
-// whether the commit landed; asking again, with a new nonce, finds out.
+// Creates number head.sequence + 1. Where the head was not seen for more than half the grace
+// period, a rival may have taken the number, gone on, and had it collected: then a LIST must show
+// nothing higher before the commit is acknowledged. An error other than the outcomes above says
+// that it is unknown whether the commit landed; asking again, with a new nonce, finds out.
 Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,
                             const CommitRequest& request, const CallOptions& options);
 

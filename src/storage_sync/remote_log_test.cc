@@ -185,10 +185,7 @@ TEST_F(RemoteLog, EachCommitNamesTheChecksumOfTheOneBefore) {
 TEST_F(RemoteLog, TakingOwnershipCommitsThoughNothingChanged) {
   LocalManifest local = begun();
   VARVE_ASSERT_OK(server.upload(local));
-  const auto taken = upload_timeline(
-      rival.context(),
-      {.directory = rival.directory(), .writer = rival.writer, .take_ownership = true}, local, {},
-      {});
+  const auto taken = rival.upload(local, {.take_ownership = true});
   EXPECT_EQ(taken->outcome, UploadOutcome::kUploaded);
   EXPECT_EQ(committed(3).stamp.writer, rival.writer);
   EXPECT_EQ(committed(3).layers, committed(2).layers);

@@ -22,6 +22,9 @@ struct SyncOptions {
   // A pack that has grown past this is closed after the member it is at, bytes.
   uint64_t pack_limit = 1ULL << 30;
   int compression_level = 3;
+  // An object that nothing refers to any more is kept for so long. The same for every server that
+  // writes under a prefix.
+  Duration grace_period = std::chrono::hours(1);
 };
 
 // The referenced things outlive the context. Thread-safe, as each of them is.

@@ -5,47 +5,58 @@
 
 namespace varve {
 
-Result<> fence_tenant(const SyncContext& context, const std::filesystem::path& directory,
-                      LocalTenant& tenant, const std::optional<CommitStamp>& other) {
-  tenant.fence = other ? Fence{other->writer, other->created_at} : Fence{{}, context.clock.now()};
-  VARVE_TRY(tenant.write(directory));
-  return tenant.check_owned();
+Result<> fence_tenant(const SyncContext& context, KeptTenant& tenant,
+                      const std::optional<CommitStamp>& other) {
+  VARVE_TRY(tenant.change([&](LocalTenant& local) -> Result<> {
+    // The first one stays: it is who took over.
+    if (!local.fence) {
+      local.fence =
+          other ? Fence{other->writer, other->created_at} : Fence{{}, context.clock.now()};
+    }
+    return {};
+  }));
+  return tenant.get()->check_owned();
 }
 
-Result<> commit_tenant(const SyncContext& context, const std::filesystem::path& directory,
-                       LocalTenant& tenant, const TenantChange& change,
+Result<> commit_tenant(const SyncContext& context, KeptTenant& tenant, const TenantChange& change,
                        const CallOptions& options) {
-  VARVE_TRY(tenant.check_owned());
-  const LogName log{tenant.manifest.id, {}};
-  VARVE_ASSIGN(NonceJournal journal, NonceJournal::open(directory / kNonceJournalFileName));
+  VARVE_ASSIGN(NonceJournal journal,
+               NonceJournal::open(tenant.directory() / kNonceJournalFileName));
   const Bytes header = encode_object_header(ObjectKind::kTenantArchive);
   for (;;) {
-    LocalTenant next = tenant;
-    VARVE_TRY(change(next.manifest));
+    const auto local = tenant.get();
+    VARVE_TRY(local->check_owned());
+    const LogName log{local->manifest.id, {}};
+    TenantManifest next = local->manifest;
+    VARVE_TRY(change(next));
     VARVE_ASSIGN(const CommitResult taken,
                  commit(context, journal,
                         {.log = log,
-                         .head = tenant.head,
-                         .writer = tenant.writer,
+                         .head = local->head,
+                         .head_seen = local->head_seen,
+                         .writer = local->writer,
                          .nonce = context.random.next_id<Nonce>(),
                          .content = header,
                          .encode_manifest = [&](const CommitStamp& stamp) -> Result<Bytes> {
-                           next.manifest.stamp = stamp;
-                           return next.manifest.encode();
+                           next.stamp = stamp;
+                           return next.encode();
                          }},
                         options));
     if (taken.outcome == CommitOutcome::kFenced) {
-      return fence_tenant(context, directory, tenant, taken.stamp);
+      return fence_tenant(context, tenant, taken.stamp);
     }
-    next.head = taken.head;
     if (taken.outcome == CommitOutcome::kAdopted) {
-      VARVE_ASSIGN(const auto adopted,
+      VARVE_ASSIGN(auto adopted,
                    read_tenant_commit(context.storage,
                                       ObjectName::archive(log, taken.head.sequence), options));
-      next.manifest = adopted.manifest;
+      next = std::move(adopted.manifest);
     }
-    VARVE_TRY(next.write(directory));
-    tenant = std::move(next);
+    VARVE_TRY(tenant.change([&](LocalTenant& noted) -> Result<> {
+      noted.head = taken.head;
+      noted.head_seen = taken.head_seen;
+      noted.manifest = next;
+      return {};
+    }));
     if (taken.outcome == CommitOutcome::kCommitted) return {};
   }
 }

@@ -20,15 +20,20 @@ class TenantLog : public SyncTest {
     LocalTenant tenant;
     tenant.manifest.id = kTenant;
     tenant.writer = owner.writer;
+    tenant.head_seen = BootTime{0};
     return tenant;
   }
+  static Result<> change(const Server& by, LocalTenant& tenant, const TenantChange& change) {
+    KeptTenant kept(by.directory(), tenant);
+    auto result = commit_tenant(by.context(), kept, change, {});
+    tenant = *kept.get();
+    return result;
+  }
   static Result<> rename(const Server& by, LocalTenant& tenant, const std::string& name) {
-    return commit_tenant(by.context(), by.directory(), tenant,
-                         [&](TenantManifest& manifest) -> Result<> {
-                           manifest.name = name;
-                           return {};
-                         },
-                         {});
+    return change(by, tenant, [&](TenantManifest& manifest) -> Result<> {
+      manifest.name = name;
+      return {};
+    });
   }
   TenantManifest remote(uint64_t sequence) {
     return read_tenant_commit(storage, ObjectName::archive(kTenantLog, sequence), {})
@@ -50,11 +55,10 @@ TEST_F(TenantLog, AChangeIsOnePutAndIsNotedLocally) {
 
 TEST_F(TenantLog, AChangeThatIsRefusedSendsNothing) {
   LocalTenant tenant = new_tenant(server);
-  EXPECT_TRUE(
-      commit_tenant(
-          server.context(), server.directory(), tenant,
-          [](TenantManifest&) -> Result<> { return make_error(ErrorCode::kConflict, "taken"); }, {})
-          .failed_with(ErrorCode::kConflict));
+  const TenantChange refuse = [](TenantManifest&) -> Result<> {
+    return make_error(ErrorCode::kConflict, "taken");
+  };
+  EXPECT_TRUE(change(server, tenant, refuse).failed_with(ErrorCode::kConflict));
   EXPECT_EQ(all_requests(), 0U);
 }
 
@@ -69,8 +73,7 @@ TEST_F(TenantLog, AChangeThatLandedUnnoticedIsAdoptedAndTheNextBuildsOnIt) {
       manifest.timelines.push_back({.id = TimelineId{{9}}});
       return {};
     };
-    EXPECT_TRUE(commit_tenant(server.context(), server.directory(), tenant, add, {})
-                    .failed_with(ErrorCode::kUnavailable));
+    EXPECT_TRUE(change(server, tenant, add).failed_with(ErrorCode::kUnavailable));
     EXPECT_TRUE(tenant.manifest.timelines.empty());
     heal();
     if (restart) tenant = LocalTenant::read(server.directory()).value();

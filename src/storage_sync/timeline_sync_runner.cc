@@ -18,59 +18,61 @@ Checkpoint checkpoint_of(const LocalManifest& local) {
   return {local.manifest.metadata.disk_consistent_lsn, content.state_checksum()};
 }
 
-std::filesystem::path TimelineSyncRunner::tenant_directory(const TenantId& tenant) const {
-  return work_directory_ / "tenants" / tenant.to_string();
-}
-
-std::filesystem::path TimelineSyncRunner::timeline_directory(
-    const TenantTimelineId& timeline) const {
-  return tenant_directory(timeline.tenant) / "timelines" / timeline.timeline.to_string();
-}
-
 Result<Checkpoint> TimelineSyncRunner::run(const SyncTask& task, const CallOptions& options) {
   return task.operation() == SyncOperation::kUpload ? upload(task.timeline, options)
                                                     : download(task, options);
 }
 
-Result<Checkpoint> TimelineSyncRunner::upload(const TenantTimelineId& timeline,
+Result<Checkpoint> TimelineSyncRunner::upload(const TenantTimelineId& id,
                                               const CallOptions& options) {
-  const auto directory = timeline_directory(timeline);
-  VARVE_ASSIGN(LocalTenant tenant, LocalTenant::read(tenant_directory(timeline.tenant)));
-  VARVE_TRY(tenant.check_owned());
-  if (tenant.manifest.find(timeline.timeline) == nullptr) {
+  const auto kept_tenant = store_.tenant(id.tenant);
+  const auto timeline = store_.timeline(id);
+  if (kept_tenant == nullptr || timeline == nullptr) {
+    return make_error(ErrorCode::kInvalidArgument, "timeline {} is not in this work directory", id);
+  }
+  const auto tenant = kept_tenant->get();
+  VARVE_TRY(tenant->check_owned());
+  if (tenant->manifest.find(id.timeline) == nullptr) {
     return make_error(ErrorCode::kInvalidArgument,
                       "the log of its tenant does not list timeline {}: it must be registered "
                       "before it is uploaded",
-                      timeline);
+                      id);
   }
-  VARVE_ASSIGN(LocalManifest local, LocalManifest::read(directory));
   VARVE_ASSIGN(const UploadResult uploaded,
-               upload_timeline(context_, {.directory = directory, .writer = tenant.writer}, local,
-                               {}, options));
+               upload_timeline(context_, {.writer = tenant->writer}, *timeline, {}, options));
   if (uploaded.outcome == UploadOutcome::kFenced) {
-    VARVE_TRY(fence_tenant(context_, tenant_directory(timeline.tenant), tenant, uploaded.other));
+    VARVE_TRY(fence_tenant(context_, *kept_tenant, uploaded.other));
   }
-  return checkpoint_of(local);
+  return checkpoint_of(*uploaded.remote);
 }
 
 Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const CallOptions& options) {
-  const auto directory = timeline_directory(task.timeline);
-  auto target = LocalManifest::read(directory);
-  if (!target.ok() && !target.failed_with(ErrorCode::kNotFound) &&
-      !target.failed_with(ErrorCode::kCorrupted)) {
-    return target.error();
+  const TenantTimelineId& id = task.timeline;
+  const auto directory = store_.timeline_directory(id);
+  const auto timeline = store_.timeline(id);
+  if (timeline != nullptr) {
+    const auto local = timeline->get();
+    if (local->head.sequence >= task.commit_sequence) {
+      // The state has got as far since, and only layer files may be missing.
+      VARVE_TRY(download_layers(context_, directory, local->manifest, {}, options));
+      return checkpoint_of(*local);
+    }
   }
-  // A work directory that has got further since only lacks layer files.
-  if (!target.ok() || target->head.sequence < task.commit_sequence) {
-    const LogName log{task.timeline.tenant, task.timeline.timeline};
-    VARVE_ASSIGN(auto commit,
-                 read_timeline_commit(context_.storage,
-                                      ObjectName::archive(log, task.commit_sequence), options));
-    target = LocalManifest::from_commit({task.commit_sequence, commit.tail.trailer.checksum()},
-                                        std::move(commit.manifest));
+  const auto object = ObjectName::archive({id.tenant, id.timeline}, task.commit_sequence);
+  VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options));
+  const auto target = LocalManifest::from_commit(
+      {task.commit_sequence, commit.tail.trailer.checksum()}, std::move(commit.manifest));
+  if (timeline == nullptr) {
+    VARVE_TRY(download_timeline(context_, directory, target, {}, options));
+    store_.add_timeline(target);
+  } else {
+    VARVE_TRY(download_layers(context_, directory, target.manifest, {}, options));
+    VARVE_TRY(timeline->change([&](LocalManifest& local) -> Result<> {
+      local = target;
+      return {};
+    }));
   }
-  VARVE_TRY(download_timeline(context_, directory, *target, {}, options));
-  return checkpoint_of(*target);
+  return checkpoint_of(target);
 }
 
 }  // namespace varve

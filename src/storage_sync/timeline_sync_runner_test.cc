@@ -12,37 +12,38 @@ class TimelineSyncRunnerTest : public SyncTest {
  protected:
   void SetUp() override {
     VARVE_ASSERT_OK(create_directories_durably(directory));
-    tenant.manifest.id = kTenant;
-    tenant.writer = server.writer;
-    register_timeline(kTimeline);
-    for (uint8_t number = 1; number <= 2; ++number) add_layer(number);
-  }
-
-  void register_timeline(const TimelineId& id) {
-    VARVE_ASSERT_OK(commit_tenant(server.context(), tenant_directory, tenant,
+    LocalTenant owned{.head_seen = BootTime{0}, .writer = server.writer};
+    owned.manifest.id = kTenant;
+    const auto tenant = store.add_tenant(owned);
+    VARVE_ASSERT_OK(commit_tenant(server.context(), *tenant,
                                   [&](TenantManifest& manifest) -> Result<> {
-                                    manifest.timelines.push_back({.id = id});
+                                    manifest.timelines.push_back({.id = kTimeline});
                                     return {};
                                   },
                                   {}));
+    store.add_timeline(local);
+    for (uint8_t number = 1; number <= 2; ++number) add_layer(number);
   }
   void add_layer(uint8_t number) {
     const Bytes content = noise(1000, number);
     write_plain_file(directory / layer_name(number).to_string(), content);
-    local.manifest.layers.push_back({.name = layer_name(number),
-                                     .size = content.size(),
-                                     .checksum = checksum128(content),
-                                     .stored = {}});
-    VARVE_ASSERT_OK(local.write(directory));
+    const auto add = [&](LocalManifest& state) -> Result<> {
+      state.manifest.layers.push_back({.name = layer_name(number),
+                                       .size = content.size(),
+                                       .checksum = checksum128(content),
+                                       .stored = {}});
+      return {};
+    };
+    VARVE_ASSERT_OK(store.timeline({kTenant, kTimeline})->change(add));
+    local = *store.timeline({kTenant, kTimeline})->get();
   }
   SyncTask upload() const { return SyncTask::upload({kTenant, kTimeline}, checkpoint_of(local)); }
 
-  LocalTenant tenant;
   LocalManifest local = new_timeline();
-  const std::filesystem::path tenant_directory =
-      server.directory() / "tenants" / kTenant.to_string();
-  const std::filesystem::path directory = tenant_directory / "timelines" / kTimeline.to_string();
-  TimelineSyncRunner runner{server.context(), server.directory()};
+  LocalStore store{server.directory()};
+  const std::filesystem::path tenant_directory = store.tenant_directory(kTenant);
+  const std::filesystem::path directory = store.timeline_directory({kTenant, kTimeline});
+  TimelineSyncRunner runner{server.context(), store};
 };
 
 TEST_F(TimelineSyncRunnerTest, S15_AnUploadMakesTheCheckpointRemoteAndASecondOneCostsNothing) {
@@ -100,6 +101,7 @@ TEST_F(TimelineSyncRunnerTest, B3_ATimelineThatTheTenantsLogDoesNotListIsNotUplo
 TEST_F(TimelineSyncRunnerTest, S18_ADownloadBringsTheWholeTimelineToAnEmptyPlace) {
   VARVE_ASSERT_OK(runner.run(upload(), {}));
   VARVE_ASSERT_OK(remove_tree(directory));
+  store.forget_timeline({kTenant, kTimeline});
   const auto done = runner.run(SyncTask::download({kTenant, kTimeline}, 1), {});
   VARVE_ASSERT_OK(done);
   EXPECT_EQ(*done, checkpoint_of(local));
@@ -112,7 +114,6 @@ TEST_F(TimelineSyncRunnerTest, S18_ADownloadBringsTheWholeTimelineToAnEmptyPlace
 
 TEST_F(TimelineSyncRunnerTest, S18_ADownloadOfAnOlderCommitOnlyBringsLayersThatLack) {
   VARVE_ASSERT_OK(runner.run(upload(), {}));
-  local = LocalManifest::read(directory).value();
   add_layer(3);
   std::filesystem::remove(directory / layer_name(1).to_string());
   VARVE_ASSERT_OK(runner.run(SyncTask::download({kTenant, kTimeline}, 1), {}));
@@ -129,6 +130,7 @@ TEST_F(TimelineSyncRunnerTest, W2_AStopRequestEndsADownloadWhateverItHasGotTo) {
   std::filesystem::remove(directory / layer_name(1).to_string());
   EXPECT_TRUE(runner.run(task, stopped).failed_with(ErrorCode::kCancelled));
   VARVE_ASSERT_OK(remove_tree(directory));
+  store.forget_timeline({kTenant, kTimeline});
   EXPECT_TRUE(runner.run(task, stopped).failed_with(ErrorCode::kCancelled));
   EXPECT_TRUE(LocalManifest::read(directory).failed_with(ErrorCode::kNotFound));
 }

@@ -11,7 +11,7 @@ namespace varve {
 namespace {
 
 // Reads, compresses and, where it is much, sends the layers that are not remote yet.
-Result<> add_missing_layers(const UploadRequest& request, const LocalManifest& local,
+Result<> add_missing_layers(const std::filesystem::path& directory, const LocalManifest& local,
                             CommitData& data, const ByteProgress& progress) {
   uint64_t total = 0;
   for (const LayerEntry& layer : local.manifest.layers) {
@@ -24,7 +24,7 @@ Result<> add_missing_layers(const UploadRequest& request, const LocalManifest& l
   };
   for (const LayerEntry& layer : local.manifest.layers) {
     if (layer.stored.is_remote()) continue;
-    VARVE_TRY(data.add_layer(request.directory / layer.name.to_string(), layer, advance));
+    VARVE_TRY(data.add_layer(directory / layer.name.to_string(), layer, advance));
   }
   return data.finish();
 }
@@ -71,61 +71,95 @@ TimelineManifest next_manifest(const LocalManifest& local, const CommitData& dat
   return next;
 }
 
+// One attempt to commit `state`. An error says that the attempt may have landed or not.
+struct Attempt {
+  CommitResult taken;
+  // What was committed, where it was.
+  TimelineManifest committed;
+};
+Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& request,
+                             const std::filesystem::path& directory, const LocalManifest& state,
+                             const ByteProgress& progress, const CallOptions& options) {
+  const LogName log{state.manifest.id.tenant, state.manifest.id.timeline};
+  VARVE_ASSIGN(NonceJournal journal, NonceJournal::open(directory / kNonceJournalFileName));
+  const auto nonce = context.random.next_id<Nonce>();
+  VARVE_TRY(journal.add(state.head.sequence, nonce));
+  CommitData data(context, log, nonce, options);
+  VARVE_TRY(add_missing_layers(directory, state, data, progress));
+  Attempt attempt;
+  VARVE_ASSIGN(attempt.taken,
+               commit(context, journal,
+                      {.log = log,
+                       .head = state.head,
+                       .head_seen = state.head_seen,
+                       .writer = request.writer,
+                       .nonce = nonce,
+                       .content = data.archive_content(),
+                       .encode_manifest = [&](const CommitStamp& stamp) -> Result<Bytes> {
+                         attempt.committed = next_manifest(state, data, stamp);
+                         return attempt.committed.encode();
+                       }},
+                      options));
+  return attempt;
+}
+
+// Reads the commit of this server whose acknowledgement was lost, and notes it.
+Result<> adopt(const SyncContext& context, KeptTimeline& timeline, const CommitResult& taken,
+               const CallOptions& options) {
+  const TenantTimelineId id = timeline.get()->manifest.id;
+  const LogName log{id.tenant, id.timeline};
+  VARVE_ASSIGN(const auto adopted,
+               read_timeline_commit(context.storage, ObjectName::archive(log, taken.head.sequence),
+                                    options));
+  return timeline.change([&](LocalManifest& local) -> Result<> {
+    if (adopted.manifest.deleted) {
+      // Nothing follows the last commit of a deleted timeline.
+      local = LocalManifest::from_commit(taken.head, adopted.manifest);
+    } else {
+      local.note_commit(taken.head, adopted.manifest);
+    }
+    local.head_seen = taken.head_seen;
+    return {};
+  });
+}
+
 }  // namespace
 
 Result<UploadResult> upload_timeline(const SyncContext& context, const UploadRequest& request,
-                                     LocalManifest& local, const ByteProgress& progress,
+                                     KeptTimeline& timeline, const ByteProgress& progress,
                                      const CallOptions& options) {
-  const LogName log{local.manifest.id.tenant, local.manifest.id.timeline};
-  VARVE_ASSIGN(NonceJournal journal, NonceJournal::open(request.directory / kNonceJournalFileName));
   UploadResult result;
-  // Each turn but the last adopts an attempt of this server that landed unnoticed.
-  while (request.take_ownership ? result.outcome != UploadOutcome::kUploaded : !local.in_sync()) {
-    const auto nonce = context.random.next_id<Nonce>();
-    VARVE_TRY(journal.add(local.head.sequence, nonce));
-    CommitData data(context, log, nonce, options);
-    VARVE_TRY(add_missing_layers(request, local, data, progress));
-
-    TimelineManifest committed;
-    VARVE_ASSIGN(const CommitResult taken,
-                 commit(context, journal,
-                        {.log = log,
-                         .head = local.head,
-                         .writer = request.writer,
-                         .nonce = nonce,
-                         .content = data.archive_content(),
-                         .encode_manifest = [&](const CommitStamp& stamp) -> Result<Bytes> {
-                           committed = next_manifest(local, data, stamp);
-                           return committed.encode();
-                         }},
-                        options));
-    LocalManifest next = local;
+  // Each turn but the last adopts an attempt of this server that landed unnoticed, or finds the
+  // state changed under its hands.
+  for (;;) {
+    const auto state = timeline.get();
+    result.remote = state;
+    if (!request.take_ownership && state->in_sync()) return result;
+    auto attempt = commit_state(context, request, timeline.directory(), *state, progress, options);
+    // A layer that was removed while it was about to be sent is no loss when the timeline can do
+    // without it now.
+    if (attempt.failed_with(ErrorCode::kNotFound) && timeline.get() != state) continue;
+    if (!attempt.ok()) return attempt.error();
+    const CommitResult& taken = attempt->taken;
     switch (taken.outcome) {
       case CommitOutcome::kCommitted:
-        next.note_commit(taken.head, committed);
+        VARVE_TRY(timeline.change([&](LocalManifest& local) -> Result<> {
+          local.note_commit(taken.head, attempt->committed);
+          local.head_seen = taken.head_seen;
+          return {};
+        }));
+        result.outcome = UploadOutcome::kUploaded;
+        return result;
+      case CommitOutcome::kAdopted:
+        VARVE_TRY(adopt(context, timeline, taken, options));
+        // An earlier attempt may have borne an earlier writer: it takes no ownership.
         result.outcome = UploadOutcome::kUploaded;
         break;
-      case CommitOutcome::kAdopted: {
-        VARVE_ASSIGN(const auto adopted,
-                     read_timeline_commit(context.storage,
-                                          ObjectName::archive(log, taken.head.sequence), options));
-        if (adopted.manifest.deleted) {
-          // Nothing follows the last commit of a deleted timeline.
-          next = LocalManifest::from_commit(taken.head, adopted.manifest);
-        } else {
-          next.note_commit(taken.head, adopted.manifest);
-        }
-        // An earlier attempt may have borne an earlier writer: it takes no ownership.
-        if (!request.take_ownership) result.outcome = UploadOutcome::kUploaded;
-        break;
-      }
       case CommitOutcome::kFenced:
-        return UploadResult{.outcome = UploadOutcome::kFenced, .other = taken.stamp};
+        return UploadResult{
+            .outcome = UploadOutcome::kFenced, .remote = nullptr, .other = taken.stamp};
     }
-    VARVE_TRY(next.write(request.directory));
-    local = std::move(next);
   }
-  return result;
 }
 
 }  // namespace varve

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "storage_sync/local_manifest.h"
+#include "storage_sync/kept_state.h"
 #include "storage_sync/sync_context.h"
 
 namespace varve {
@@ -16,23 +16,25 @@ enum class UploadOutcome {
 
 struct UploadResult {
   UploadOutcome outcome = UploadOutcome::kAlreadyRemote;
+  // The state that is remote now.
+  std::shared_ptr<const LocalManifest> remote;
   // The commit of the other server, if it could be read.
   std::optional<CommitStamp> other;
 };
 
 struct UploadRequest {
-  // Where the layer files, the metadata file and the nonce journal are.
-  std::filesystem::path directory;
   WriterId writer;
   // Commit even when nothing changed: to take ownership.
   bool take_ownership = false;
 };
 
-// Uploads the layers of `local` that are not remote and commits its state; then notes the new head
-// in `local` and in the metadata file. An earlier attempt that had landed unnoticed is adopted on
-// the way. After an error `local` is as it was, and the call may be repeated.
+// Uploads the layers that are not remote and commits the state of the timeline as it is at the
+// start; then notes the commit in the state as it is by then, which may be further. Layer files and
+// nonce journal lie in the directory of the metadata file. An earlier attempt that had landed
+// unnoticed is adopted on the way. After an error the call may be repeated. Only one upload of a
+// timeline at a time.
 Result<UploadResult> upload_timeline(const SyncContext& context, const UploadRequest& request,
-                                     LocalManifest& local, const ByteProgress& progress,
+                                     KeptTimeline& timeline, const ByteProgress& progress,
                                      const CallOptions& options);
 
 }  // namespace varve

@@ -207,9 +207,7 @@ TEST_F(Upload, ProgressEndsAtTheWholeAndNeverGoesBack) {
     EXPECT_EQ(total, 3 * kFrameSize + 10);
     done.push_back(bytes);
   };
-  VARVE_ASSERT_OK(upload_timeline(server.context(),
-                                  {.directory = server.directory(), .writer = server.writer}, local,
-                                  progress, {}));
+  VARVE_ASSERT_OK(server.upload(local, {}, progress));
   EXPECT_TRUE(std::ranges::is_sorted(done));
   EXPECT_EQ(done.back(), 3 * kFrameSize + 10);
 }
@@ -219,10 +217,8 @@ TEST_F(Upload, W2_AStopRequestEndsItAndNothingIsCommitted) {
   server.add_layer(local, layer_name(1), noise(10, 1));
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_TRUE(upload_timeline(server.context(),
-                              {.directory = server.directory(), .writer = server.writer}, local, {},
-                              {.stop = stop.get_token()})
-                  .failed_with(ErrorCode::kCancelled));
+  EXPECT_TRUE(
+      server.upload(local, {}, {}, {.stop = stop.get_token()}).failed_with(ErrorCode::kCancelled));
   EXPECT_TRUE(keys().empty());
 }
 

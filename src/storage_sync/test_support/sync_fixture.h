@@ -94,8 +94,15 @@ class Server {
     return *std::ranges::find(layers, name, &LayerEntry::name);
   }
 
-  Result<UploadResult> upload(LocalManifest& local) const {
-    return upload_timeline(context_, {.directory = directory(), .writer = writer}, local, {}, {});
+  // Uploads what is in `local`, which lies in the work directory itself.
+  Result<UploadResult> upload(LocalManifest& local, UploadRequest request = {},
+                              const ByteProgress& progress = {},
+                              const CallOptions& options = {}) const {
+    request.writer = writer;
+    KeptTimeline timeline(directory(), local);
+    auto result = upload_timeline(context_, request, timeline, progress, options);
+    local = *timeline.get();
+    return result;
   }
 
   WriterId writer;
@@ -116,6 +123,7 @@ class SyncTest : public testing::Test {
     local.manifest.id = {kTenant, kTimeline};
     local.manifest.metadata.disk_consistent_lsn = lsn;
     local.manifest.metadata.postgres_version = 15;
+    local.head_seen = BootTime{0};
     return local;
   }
 
@@ -150,10 +158,11 @@ class SyncTest : public testing::Test {
   // timeline's log.
   void commit_tenant_log() {
     const TemporaryDirectory directory = TemporaryDirectory::create().value();
-    LocalTenant tenant;
-    tenant.manifest.id = kTenant;
-    tenant.writer = server.writer;
-    VARVE_ASSERT_OK(commit_tenant(server.context(), directory.path(), tenant,
+    LocalTenant local;
+    local.manifest.id = kTenant;
+    local.writer = server.writer;
+    KeptTenant tenant(directory.path(), local);
+    VARVE_ASSERT_OK(commit_tenant(server.context(), tenant,
                                   [](TenantManifest& manifest) -> Result<> {
                                     manifest.timelines.push_back({.id = kTimeline});
                                     return {};

@@ -1,0 +1,40 @@
+// What this process knows of its work directory: the tenants and timelines that have valid files
+// there.
+#pragma once
+
+#include <map>
+
+#include "storage_sync/kept_state.h"
+
+namespace varve {
+
+// Thread-safe. Everybody who changes one of the files does so by what is had here.
+class LocalStore {
+ public:
+  explicit LocalStore(std::filesystem::path work_directory)
+      : work_directory_(std::move(work_directory)) {}
+
+  std::filesystem::path tenants_directory() const;
+  std::filesystem::path tenant_directory(const TenantId& tenant) const;
+  std::filesystem::path timelines_directory(const TenantId& tenant) const;
+  std::filesystem::path timeline_directory(const TenantTimelineId& timeline) const;
+
+  // Null when there is none.
+  std::shared_ptr<KeptTenant> tenant(const TenantId& id) const;
+  std::shared_ptr<KeptTimeline> timeline(const TenantTimelineId& id) const;
+
+  // What the file holds already, or will with the first change. Takes the place of what was there.
+  std::shared_ptr<KeptTenant> add_tenant(LocalTenant state);
+  std::shared_ptr<KeptTimeline> add_timeline(LocalManifest state);
+  // The files stay.
+  void forget_tenant(const TenantId& id);
+  void forget_timeline(const TenantTimelineId& id);
+
+ private:
+  const std::filesystem::path work_directory_;
+  mutable std::mutex mutex_;
+  std::map<TenantId, std::shared_ptr<KeptTenant>> tenants_;
+  std::map<TenantTimelineId, std::shared_ptr<KeptTimeline>> timelines_;
+};
+
+}  // namespace varve
