@@ -33,6 +33,12 @@ class KeptState {
     return state_;
   }
 
+  // Held over the whole of a commit of the log that the state belongs to: a log has one at a time,
+  // and so has its nonce journal.
+  [[nodiscard]] std::unique_lock<std::mutex> take_commit_turn() {
+    return std::unique_lock(commit_turn_);
+  }
+
   // Changes a copy, writes it, and makes it the state; after an error of `change` or of writing the
   // state is as it was.
   Result<> change(const Change& change) {
@@ -49,6 +55,7 @@ class KeptState {
 
  private:
   const std::filesystem::path directory_;
+  std::mutex commit_turn_;
   std::mutex turn_;
   mutable std::mutex mutex_;
   std::shared_ptr<const State> state_;

@@ -8,6 +8,10 @@
 
 namespace varve {
 
+// The suffix of the directories of timelines in the making, which do not count; what bears it at
+// the start of a server is left from a crash.
+inline constexpr std::string_view kDraftSuffix = ".tmp";
+
 // Thread-safe. Everybody who changes one of the files does so by what is had here.
 class LocalStore {
  public:

@@ -20,6 +20,7 @@ Result<> fence_tenant(const SyncContext& context, KeptTenant& tenant,
 
 Result<> commit_tenant(const SyncContext& context, KeptTenant& tenant, const TenantChange& change,
                        const CallOptions& options) {
+  const auto turn = tenant.take_commit_turn();
   VARVE_ASSIGN(NonceJournal journal,
                NonceJournal::open(tenant.directory() / kNonceJournalFileName));
   const Bytes header = encode_object_header(ObjectKind::kTenantArchive);

@@ -15,7 +15,7 @@ using TenantChange = std::function<Result<>(TenantManifest&)>;
 // Commits the change under the writer of `tenant` and notes the new head there; the nonce journal
 // lies in the directory of the tenant file. Conflict when another server writes to the log: the
 // fence is then set and noted. After any other error `tenant` is as it was, and the call may be
-// repeated. Only one commit of a tenant at a time.
+// repeated. A second commit of the tenant waits for the first.
 Result<> commit_tenant(const SyncContext& context, KeptTenant& tenant, const TenantChange& change,
                        const CallOptions& options);
 

@@ -19,29 +19,51 @@ Checkpoint checkpoint_of(const LocalManifest& local) {
 }
 
 Result<Checkpoint> TimelineSyncRunner::run(const SyncTask& task, const CallOptions& options) {
-  return task.operation() == SyncOperation::kUpload ? upload(task.timeline, options)
+  return task.operation() == SyncOperation::kUpload ? upload(task, options)
                                                     : download(task, options);
 }
 
-Result<Checkpoint> TimelineSyncRunner::upload(const TenantTimelineId& id,
-                                              const CallOptions& options) {
-  const auto kept_tenant = store_.tenant(id.tenant);
+ByteProgress TimelineSyncRunner::progress_of(const SyncTask& task) const {
+  if (!progress_) return {};
+  return [this, task](uint64_t done, uint64_t total) { progress_(task, done, total); };
+}
+
+// The tenant's log names a timeline before the timeline has a log of its own, or nobody would look
+// for that.
+Result<> TimelineSyncRunner::register_timeline(KeptTenant& tenant, const TenantTimelineId& id,
+                                               const CallOptions& options) {
+  const auto local = tenant.get();
+  const TimelineRegistration* known = local->manifest.find(id.timeline);
+  if (known != nullptr && known->deleted) {
+    return make_error(ErrorCode::kConflict, "timeline {} was deleted", id);
+  }
+  // Without a commit of the tenant's log, what is known here is known here only.
+  if (known != nullptr && local->head.sequence > 0) return {};
+  return commit_tenant(
+      context_, tenant,
+      [&](TenantManifest& manifest) -> Result<> {
+        if (manifest.find(id.timeline) == nullptr) {
+          manifest.timelines.push_back({.id = id.timeline, .created_at = context_.clock.now()});
+        }
+        return {};
+      },
+      options);
+}
+
+Result<Checkpoint> TimelineSyncRunner::upload(const SyncTask& task, const CallOptions& options) {
+  const TenantTimelineId& id = task.timeline;
+  const auto tenant = store_.tenant(id.tenant);
   const auto timeline = store_.timeline(id);
-  if (kept_tenant == nullptr || timeline == nullptr) {
+  if (tenant == nullptr || timeline == nullptr) {
     return make_error(ErrorCode::kInvalidArgument, "timeline {} is not in this work directory", id);
   }
-  const auto tenant = kept_tenant->get();
-  VARVE_TRY(tenant->check_owned());
-  if (tenant->manifest.find(id.timeline) == nullptr) {
-    return make_error(ErrorCode::kInvalidArgument,
-                      "the log of its tenant does not list timeline {}: it must be registered "
-                      "before it is uploaded",
-                      id);
-  }
+  VARVE_TRY(tenant->get()->check_owned());
+  VARVE_TRY(register_timeline(*tenant, id, options));
   VARVE_ASSIGN(const UploadResult uploaded,
-               upload_timeline(context_, {.writer = tenant->writer}, *timeline, {}, options));
+               upload_timeline(context_, {.writer = tenant->get()->writer}, *timeline,
+                               progress_of(task), options));
   if (uploaded.outcome == UploadOutcome::kFenced) {
-    VARVE_TRY(fence_tenant(context_, *kept_tenant, uploaded.other));
+    VARVE_TRY(fence_tenant(context_, *tenant, uploaded.other));
   }
   return checkpoint_of(*uploaded.remote);
 }
@@ -54,7 +76,7 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
     const auto local = timeline->get();
     if (local->head.sequence >= task.commit_sequence) {
       // The state has got as far since, and only layer files may be missing.
-      VARVE_TRY(download_layers(context_, directory, local->manifest, {}, options));
+      VARVE_TRY(download_layers(context_, directory, local->manifest, progress_of(task), options));
       return checkpoint_of(*local);
     }
   }
@@ -63,10 +85,10 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
   const auto target = LocalManifest::from_commit(
       {task.commit_sequence, commit.tail.trailer.checksum()}, std::move(commit.manifest));
   if (timeline == nullptr) {
-    VARVE_TRY(download_timeline(context_, directory, target, {}, options));
+    VARVE_TRY(download_timeline(context_, directory, target, progress_of(task), options));
     store_.add_timeline(target);
   } else {
-    VARVE_TRY(download_layers(context_, directory, target.manifest, {}, options));
+    VARVE_TRY(download_layers(context_, directory, target.manifest, progress_of(task), options));
     VARVE_TRY(timeline->change([&](LocalManifest& local) -> Result<> {
       local = target;
       return {};

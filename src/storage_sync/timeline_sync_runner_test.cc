@@ -90,11 +90,30 @@ TEST_F(TimelineSyncRunnerTest, S6_AFenceIsNotedAndFromThenOnNothingIsEvenAsked) 
   EXPECT_EQ(all_requests(), before);
 }
 
-TEST_F(TimelineSyncRunnerTest, B3_ATimelineThatTheTenantsLogDoesNotListIsNotUploaded) {
-  const TimelineId other{{0x77}};
+TEST_F(TimelineSyncRunnerTest, S7_ATimelineThatTheTenantsLogDoesNotListIsRegisteredFirst) {
+  LocalManifest other = new_timeline();
+  other.manifest.id.timeline = TimelineId{{0x77}};
+  VARVE_ASSERT_OK(create_directories_durably(store.timeline_directory(other.manifest.id)));
+  store.add_timeline(other);
+  // Without the registration the timeline's log is not even begun.
+  fail({{.operation = Operation::kPut, .fault = Fault::fail_before(), .key = "/tenant/"}});
+  const SyncTask task = SyncTask::upload(other.manifest.id, checkpoint_of(other));
+  EXPECT_TRUE(runner.run(task, {}).failed_with(ErrorCode::kUnavailable));
+  const LogName log{kTenant, other.manifest.id.timeline};
+  EXPECT_THAT(keys(), testing::Not(testing::Contains(testing::HasSubstr(log.prefix()))));
+  heal();
+  VARVE_ASSERT_OK(runner.run(task, {}));
+  EXPECT_NE(store.tenant(kTenant)->get()->manifest.find(log.timeline), nullptr);
+  EXPECT_THAT(keys(), testing::Contains(testing::HasSubstr(log.prefix())));
+}
+
+TEST_F(TimelineSyncRunnerTest, W6_ADeletedTimelineIsNotUploaded) {
+  VARVE_ASSERT_OK(store.tenant(kTenant)->change([](LocalTenant& tenant) -> Result<> {
+    tenant.manifest.timelines[0].deleted = true;
+    return {};
+  }));
   const uint64_t before = all_requests();
-  const auto refused = runner.run(SyncTask::upload({kTenant, other}, {}), {});
-  EXPECT_TRUE(refused.failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
   EXPECT_EQ(all_requests(), before);
 }
 

@@ -128,6 +128,7 @@ Result<> adopt(const SyncContext& context, KeptTimeline& timeline, const CommitR
 Result<UploadResult> upload_timeline(const SyncContext& context, const UploadRequest& request,
                                      KeptTimeline& timeline, const ByteProgress& progress,
                                      const CallOptions& options) {
+  const auto turn = timeline.take_commit_turn();
   UploadResult result;
   // Each turn but the last adopts an attempt of this server that landed unnoticed, or finds the
   // state changed under its hands.

@@ -31,8 +31,8 @@ struct UploadRequest {
 // Uploads the layers that are not remote and commits the state of the timeline as it is at the
 // start; then notes the commit in the state as it is by then, which may be further. Layer files and
 // nonce journal lie in the directory of the metadata file. An earlier attempt that had landed
-// unnoticed is adopted on the way. After an error the call may be repeated. Only one upload of a
-// timeline at a time.
+// unnoticed is adopted on the way. After an error the call may be repeated. A second upload of
+// the timeline waits for the first.
 Result<UploadResult> upload_timeline(const SyncContext& context, const UploadRequest& request,
                                      KeptTimeline& timeline, const ByteProgress& progress,
                                      const CallOptions& options);

@@ -6,8 +6,9 @@
 #include <cctype>
 
 #include "fs/directory.h"
-#include "storage_sync/download.h"
+#include "runtime/parallel.h"
 #include "storage_sync/object_reader.h"
+#include "storage_sync/timeline_sync_runner.h"
 #include "storage_sync/upload.h"
 
 namespace varve {
@@ -41,178 +42,191 @@ Result<> check_name(std::string_view name) {
   return {};
 }
 
-std::filesystem::path TenantManager::tenant_directory(const TenantId& tenant) const {
-  return options_.work_directory / "tenants" / tenant.to_string();
-}
-std::filesystem::path TenantManager::timelines_directory(const TenantId& tenant) const {
-  return tenant_directory(tenant) / "timelines";
-}
-std::filesystem::path TenantManager::timeline_directory(const TenantTimelineId& timeline) const {
-  return timelines_directory(timeline.tenant) / timeline.timeline.to_string();
-}
-
 // --- tenants ---
 
-TenantInfo TenantManager::describe(const Tenant& tenant) const {
-  return {.id = tenant.local.manifest.id,
-          .name = tenant.local.manifest.name,
-          .created_at = tenant.local.manifest.created_at,
-          .owned = tenant.local.check_owned().ok(),
-          .fence = tenant.local.fence,
-          .timeline_count = static_cast<size_t>(std::ranges::count_if(
-              tenant.timelines, [&](const auto& entry) { return is_visible(entry.second); }))};
+std::shared_ptr<const LocalTenant> TenantManager::local_tenant(const TenantId& id) const {
+  const auto kept = store_->tenant(id);
+  return kept == nullptr ? nullptr : kept->get();
+}
+
+TenantInfo TenantManager::describe(const TenantId& id, const KnownTenant& tenant) const {
+  const auto local = local_tenant(id);
+  return {.id = id,
+          .name = local->manifest.name,
+          .created_at = local->manifest.created_at,
+          .owned = local->check_owned().ok(),
+          .fence = local->fence,
+          .timeline_count =
+              static_cast<size_t>(std::ranges::count_if(tenant.timelines, [&](const auto& entry) {
+                return is_visible({id, entry.first}, entry.second);
+              }))};
 }
 
 std::vector<TenantInfo> TenantManager::tenants() const {
   std::vector<TenantInfo> infos;
-  for (const auto& [id, tenant] : tenants_) {
-    if (!tenant.damage) infos.push_back(describe(tenant));
+  for (const auto& [id, tenant] : startup_.tenants) {
+    if (!tenant.damage) infos.push_back(describe(id, tenant));
   }
   return infos;
 }
 
-const TenantManager::Tenant* TenantManager::find_tenant(const TenantId& id) const {
-  const auto found = tenants_.find(id);
-  return found == tenants_.end() ? nullptr : &found->second;
-}
-
 Result<TenantInfo> TenantManager::tenant(std::string_view id_or_name) const {
-  const Tenant* found = nullptr;
+  auto found = startup_.tenants.end();
   if (auto id = TenantId::parse(id_or_name); id.ok()) {
-    found = find_tenant(*id);
+    found = startup_.tenants.find(*id);
   } else {
     VARVE_TRY(check_name(id_or_name).context("tenant"));
-    for (const auto& [tenant_id, tenant] : tenants_) {
-      if (tenant.local.manifest.name == id_or_name) found = &tenant;
-    }
+    found = std::ranges::find_if(startup_.tenants, [&](const auto& entry) {
+      const auto uncertain = uncertain_names_.find(entry.first);
+      if (uncertain != uncertain_names_.end()) return uncertain->second == id_or_name;
+      const auto local = local_tenant(entry.first);
+      return local != nullptr && local->manifest.name == id_or_name;
+    });
   }
-  if (found == nullptr) {
+  if (found == startup_.tenants.end()) {
     return make_error(ErrorCode::kNotFound,
                       "there is no tenant '{}': 'varve tenant list' shows those that there are",
                       id_or_name);
   }
-  if (found->damage) return found->damage->context(fmt::format("tenant {}", id_or_name));
-  return describe(*found);
+  const auto& [id, tenant] = *found;
+  if (tenant.damage) return tenant.damage->context(fmt::format("tenant {}", id_or_name));
+  return describe(id, tenant);
 }
 
-Result<TenantManager::Tenant*> TenantManager::usable_tenant(const TenantId& id) {
+Result<KnownTenant*> TenantManager::usable_tenant(const TenantId& id) {
   VARVE_TRY(tenant(id.to_string()));
-  return &tenants_.at(id);
+  return &startup_.tenants.at(id);
 }
 
-Result<> TenantManager::check_changeable(const Tenant& tenant) const {
-  VARVE_TRY(tenant.local.check_owned());
-  if (options_.remote != nullptr || tenant.local.head.sequence == 0) return {};
+Result<> TenantManager::check_changeable(const TenantId& id) const {
+  const auto local = local_tenant(id);
+  VARVE_TRY(local->check_owned());
+  if (options_.remote != nullptr || local->head.sequence == 0) return {};
   // The local copy of the log would part from the log itself.
   return make_error(ErrorCode::kConflict,
                     "tenant {} is kept in a remote storage, and none is configured: it can be "
                     "changed only with '--remote'",
-                    tenant.local.manifest.id);
+                    id);
 }
 
-Result<> TenantManager::change_tenant(Tenant& tenant, const TenantChange& change) {
-  VARVE_TRY(check_changeable(tenant));
-  const auto directory = tenant_directory(tenant.local.manifest.id);
+Result<> TenantManager::change_tenant(const TenantId& id, const TenantChange& change) {
+  VARVE_TRY(check_changeable(id));
+  const auto kept = store_->tenant(id);
   if (options_.remote != nullptr) {
-    return commit_tenant(*options_.remote, directory, tenant.local, change, options_.call);
+    return commit_tenant(*options_.remote, *kept, change, options_.call);
   }
-  LocalTenant next = tenant.local;
-  VARVE_TRY(change(next.manifest));
-  VARVE_TRY(next.write(directory));
-  tenant.local = std::move(next);
-  return {};
+  return kept->change([&](LocalTenant& local) { return change(local.manifest); });
 }
 
 Result<TenantInfo> TenantManager::create_tenant(std::optional<TenantId> id,
                                                 const std::string& name) {
   if (!name.empty()) VARVE_TRY(check_name(name));
   const TenantId tenant_id = id.value_or(options_.random->next_id<TenantId>());
-  for (const auto& [other_id, other] : tenants_) {
-    if (other_id == tenant_id) {
-      return make_error(ErrorCode::kConflict, "tenant {} exists already", tenant_id);
-    }
-    if (!name.empty() && other.local.manifest.name == name) {
+  if (startup_.tenants.contains(tenant_id)) {
+    return make_error(ErrorCode::kConflict, "tenant {} exists already", tenant_id);
+  }
+  if (!name.empty()) {
+    const auto taken = tenant(name);
+    if (!taken.failed_with(ErrorCode::kNotFound)) {
       return make_error(ErrorCode::kConflict,
-                        "the name '{}' is taken by tenant {}: choose another one", name, other_id);
+                        "the name '{}' is taken by another tenant: choose another one", name);
     }
   }
 
-  Tenant created;
-  created.local.manifest.id = tenant_id;
-  created.local.writer = options_.random->next_id<WriterId>();
-  const auto directory = tenant_directory(tenant_id);
+  LocalTenant created;
+  created.manifest.id = tenant_id;
+  created.writer = options_.random->next_id<WriterId>();
+  // Nobody else knows the ID. One that was given may be known elsewhere.
+  if (!id) created.head_seen = options_.clock->boot_time();
+  const auto directory = store_->tenant_directory(tenant_id);
   VARVE_TRY(create_directories_durably(directory));
-  auto done = change_tenant(created, [&](TenantManifest& manifest) -> Result<> {
+  store_->add_tenant(std::move(created));
+  auto done = change_tenant(tenant_id, [&](TenantManifest& manifest) -> Result<> {
     manifest.name = name;
     manifest.created_at = options_.clock->now();
     return {};
   });
   if (!done.ok() && options_.remote != nullptr && may_have_landed(done.code())) {
     // The journal stays: by it the next open knows the tenant for its own, if it is there.
-    created.local.manifest.name = name;
-    created.damage = done.error().context("whether it was created is found out at the next start");
-    tenants_.emplace(tenant_id, std::move(created));
+    uncertain_names_[tenant_id] = name;
+    startup_.tenants[tenant_id].damage =
+        done.error().context("whether it was created is found out at the next start");
     return done.error();
   }
   if (!done.ok()) {
+    store_->forget_tenant(tenant_id);
     std::ignore = remove_tree(directory);
     return done.error();
   }
-  const auto [added, inserted] = tenants_.emplace(tenant_id, std::move(created));
-  return describe(added->second);
+  return describe(tenant_id, startup_.tenants[tenant_id]);
 }
 
 // --- timelines ---
 
+TenantManager::State TenantManager::local_state(const TenantTimelineId& id) const {
+  const auto kept = store_->timeline(id);
+  return kept == nullptr ? nullptr : kept->get();
+}
+
+TenantManager::State TenantManager::known_state(const TenantTimelineId& id,
+                                                const KnownTimeline& timeline) const {
+  State local = local_state(id);
+  if (timeline.remote == nullptr) return local;
+  // What was behind at the start may have been downloaded since.
+  if (local != nullptr && local->head.sequence >= timeline.remote->head.sequence) return local;
+  return timeline.remote;
+}
+
+Result<TenantManager::State> TenantManager::newest_state(const TenantTimelineId& id,
+                                                         KnownTimeline& timeline) {
+  if (timeline.damage) return timeline.damage->context(fmt::format("timeline {}", id));
+  if (State known = known_state(id, timeline)) return known;
+  if (options_.remote == nullptr || timeline.remote_head == 0) {
+    return make_error(ErrorCode::kNotFound, "timeline {} has no data", id);
+  }
+  const auto object = ObjectName::archive({id.tenant, id.timeline}, timeline.remote_head);
+  VARVE_ASSIGN(auto commit, read_timeline_commit(options_.remote->storage, object, options_.call));
+  timeline.remote = std::make_shared<const LocalManifest>(LocalManifest::from_commit(
+      {timeline.remote_head, commit.tail.trailer.checksum()}, std::move(commit.manifest)));
+  return timeline.remote;
+}
+
 // A registration without data and without an ancestor is an import that did not finish.
-bool TenantManager::is_visible(const Timeline& timeline) const {
+bool TenantManager::is_visible(const TenantTimelineId& id, const KnownTimeline& timeline) const {
   if (timeline.registration && timeline.registration->deleted) return false;
-  if (timeline.remote) return !timeline.remote->manifest.deleted;
-  if (timeline.local) return !timeline.local->manifest.deleted;
+  if (const State known = known_state(id, timeline)) return !known->manifest.deleted;
   if (timeline.damage) return true;
   return timeline.registration &&
          (timeline.remote_head > 0 || timeline.registration->ancestor.has_value());
 }
 
-bool TenantManager::name_is_taken(const Tenant& tenant, const std::string& name) const {
-  return std::ranges::any_of(tenant.timelines, [&](const auto& entry) {
-    const Timeline& timeline = entry.second;
-    return timeline.registration && timeline.registration->name == name && is_visible(timeline);
+bool TenantManager::name_is_taken(const TenantId& id, const std::string& name) const {
+  return std::ranges::any_of(startup_.tenants.at(id).timelines, [&](const auto& entry) {
+    const KnownTimeline& timeline = entry.second;
+    return timeline.registration && timeline.registration->name == name &&
+           is_visible({id, entry.first}, timeline);
   });
 }
 
-Result<const LocalManifest*> TenantManager::newest_state(const TenantTimelineId& id,
-                                                         Timeline& timeline) {
-  if (timeline.damage) return timeline.damage->context(fmt::format("timeline {}", id));
-  if (!timeline.local && !timeline.remote) {
-    if (options_.remote == nullptr || timeline.remote_head == 0) {
-      return make_error(ErrorCode::kNotFound, "timeline {} has no data", id);
-    }
-    const auto object = ObjectName::archive({id.tenant, id.timeline}, timeline.remote_head);
-    VARVE_ASSIGN(auto commit,
-                 read_timeline_commit(options_.remote->storage, object, options_.call));
-    timeline.remote = LocalManifest::from_commit(
-        {timeline.remote_head, commit.tail.trailer.checksum()}, std::move(commit.manifest));
-  }
-  return timeline.remote ? &*timeline.remote : &*timeline.local;
-}
-
-Result<TimelineInfo> TenantManager::describe(const TenantTimelineId& id, Timeline& timeline) {
-  VARVE_ASSIGN(const LocalManifest* newest, newest_state(id, timeline));
+Result<TimelineInfo> TenantManager::describe(const TenantTimelineId& id, KnownTimeline& timeline) {
+  VARVE_ASSIGN(const State newest, newest_state(id, timeline));
+  const State local = local_state(id);
+  const LocalManifest& shown = local != nullptr ? *local : *newest;
   TimelineInfo info{.id = id};
   if (timeline.registration) {
     info.name = timeline.registration->name;
     info.created_at = timeline.registration->created_at;
   }
-  const LocalManifest& shown = timeline.local ? *timeline.local : *newest;
-  if (!timeline.local) {
+  const auto reported = states_->find(id);
+  if (local == nullptr) {
     info.state = TimelineSyncState::kCloudOnly;
-  } else if (&shown != newest) {
+  } else if (local != newest) {
     info.state = TimelineSyncState::kAwaitsDownload;
     info.sync_pending = true;
   } else {
     info.sync_pending = options_.remote != nullptr && !shown.in_sync();
   }
+  if (reported && reported->state == TimelineSyncState::kEvicted) info.state = reported->state;
   info.metadata = shown.manifest.metadata;
   info.remote_consistent_lsn = newest->remote_consistent_lsn;
   info.layer_count = shown.manifest.layers.size();
@@ -220,21 +234,41 @@ Result<TimelineInfo> TenantManager::describe(const TenantTimelineId& id, Timelin
   return info;
 }
 
+// Many at a time. What cannot be read is left to whoever asks for that one.
+Result<> TenantManager::read_cloud_only(const TenantId& id, KnownTenant& tenant) {
+  std::vector<std::pair<TenantTimelineId, KnownTimeline*>> unread;
+  for (auto& [timeline_id, timeline] : tenant.timelines) {
+    const TenantTimelineId full_id{id, timeline_id};
+    if (is_visible(full_id, timeline) && known_state(full_id, timeline) == nullptr &&
+        timeline.remote_head > 0) {
+      unread.emplace_back(full_id, &timeline);
+    }
+  }
+  if (unread.empty() || options_.remote == nullptr) return {};
+  return run_parallel(options_.remote->transfer_pool, unread.size(), [&](size_t at) -> Result<> {
+    const auto& [full_id, timeline] = unread[at];
+    auto state = newest_state(full_id, *timeline);
+    if (state.ok() || state.failed_with(ErrorCode::kCorrupted)) return {};
+    return state.error();
+  });
+}
+
 Result<std::vector<TimelineInfo>> TenantManager::timelines(const TenantId& tenant_id) {
-  VARVE_ASSIGN(Tenant* const tenant, usable_tenant(tenant_id));
+  VARVE_ASSIGN(KnownTenant* const tenant, usable_tenant(tenant_id));
+  VARVE_TRY(read_cloud_only(tenant_id, *tenant));
   std::vector<TimelineInfo> infos;
   for (auto& [timeline_id, timeline] : tenant->timelines) {
+    const TenantTimelineId id{tenant_id, timeline_id};
     // One damaged timeline does not hide the others; it was reported when it was found.
-    if (!is_visible(timeline) || timeline.damage) continue;
-    auto info = describe({tenant_id, timeline_id}, timeline);
+    if (!is_visible(id, timeline) || timeline.damage) continue;
+    auto info = describe(id, timeline);
     if (info.ok()) {
-      // Reading it may have shown that it was deleted.
-      if (is_visible(timeline)) infos.push_back(*std::move(info));
+      infos.push_back(*std::move(info));
       continue;
     }
     if (!info.failed_with(ErrorCode::kCorrupted)) return info.error();
     timeline.damage = info.error();
-    spdlog::error("timeline {}/{}: {}", tenant_id, timeline_id, info.error().message());
+    spdlog::error("timeline {}: {}", id, info.error().message());
   }
   std::ranges::sort(infos, [](const TimelineInfo& a, const TimelineInfo& b) {
     return std::tie(a.created_at, a.id) < std::tie(b.created_at, b.id);
@@ -242,10 +276,10 @@ Result<std::vector<TimelineInfo>> TenantManager::timelines(const TenantId& tenan
   return infos;
 }
 
-Result<TenantManager::Timeline*> TenantManager::usable_timeline(const TenantTimelineId& id) {
-  VARVE_ASSIGN(Tenant* const tenant, usable_tenant(id.tenant));
+Result<KnownTimeline*> TenantManager::usable_timeline(const TenantTimelineId& id) {
+  VARVE_ASSIGN(KnownTenant* const tenant, usable_tenant(id.tenant));
   const auto found = tenant->timelines.find(id.timeline);
-  if (found == tenant->timelines.end() || !is_visible(found->second)) {
+  if (found == tenant->timelines.end() || !is_visible(id, found->second)) {
     return make_error(
         ErrorCode::kNotFound,
         "there is no timeline {}: 'varve timeline list {}' shows those that there are", id,
@@ -267,8 +301,9 @@ Result<TimelineInfo> TenantManager::timeline(std::string_view address) {
     id.timeline = *parsed;
   } else {
     VARVE_TRY(check_name(wanted).context("timeline"));
-    for (const auto& [timeline_id, timeline] : tenants_.at(owner.id).timelines) {
-      if (timeline.registration && timeline.registration->name == wanted && is_visible(timeline)) {
+    for (const auto& [timeline_id, timeline] : startup_.tenants.at(owner.id).timelines) {
+      if (timeline.registration && timeline.registration->name == wanted &&
+          is_visible({owner.id, timeline_id}, timeline)) {
         id.timeline = timeline_id;
       }
     }
@@ -279,7 +314,7 @@ Result<TimelineInfo> TenantManager::timeline(std::string_view address) {
           address.substr(0, slash), wanted, owner.id);
     }
   }
-  VARVE_ASSIGN(Timeline* const timeline, usable_timeline(id));
+  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
   VARVE_ASSIGN(TimelineInfo info, describe(id, *timeline));
   // Reading its newest commit may have shown that it was deleted.
   VARVE_TRY(usable_timeline(id));
@@ -289,148 +324,159 @@ Result<TimelineInfo> TenantManager::timeline(std::string_view address) {
 Result<> TenantManager::check_new_timeline(const TenantId& tenant_id,
                                            const std::string& name) const {
   VARVE_TRY(tenant(tenant_id.to_string()));
-  const Tenant& tenant = tenants_.at(tenant_id);
-  VARVE_TRY(check_changeable(tenant));
+  VARVE_TRY(check_changeable(tenant_id));
   if (name.empty()) return {};
   VARVE_TRY(check_name(name));
-  if (!name_is_taken(tenant, name)) return {};
+  if (!name_is_taken(tenant_id, name)) return {};
   return make_error(ErrorCode::kConflict,
                     "the name '{}' is taken by another timeline of tenant {}: choose another one",
                     name, tenant_id);
 }
 
 Result<TimelineDraft> TenantManager::start_timeline(const TenantId& tenant, Lsn image_lsn) {
-  return TimelineDraft::create({.id = {tenant, options_.random->next_id<TimelineId>()},
-                                .timelines_directory = timelines_directory(tenant),
-                                .image_lsn = image_lsn,
-                                .layer_size = options_.layer_size});
+  VARVE_ASSIGN(TimelineDraft draft,
+               TimelineDraft::create({.id = {tenant, options_.random->next_id<TimelineId>()},
+                                      .timelines_directory = store_->timelines_directory(tenant),
+                                      .image_lsn = image_lsn,
+                                      .layer_size = options_.layer_size}));
+  // Nobody else knows the ID.
+  draft.manifest().head_seen = options_.clock->boot_time();
+  return draft;
 }
 
 Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const std::string& name,
                                                     const ByteProgress& progress) {
   const TenantTimelineId id = draft.manifest().manifest.id;
   VARVE_TRY(check_new_timeline(id.tenant, name));
-  Tenant& tenant = tenants_.at(id.tenant);
+  KnownTenant& tenant = startup_.tenants.at(id.tenant);
   const TimelineRegistration registration{.id = id.timeline,
                                           .name = name,
                                           .ancestor = std::nullopt,
                                           .ancestor_lsn = {},
                                           .created_at = options_.clock->now(),
                                           .deleted = false};
-  VARVE_TRY(change_tenant(tenant, [&](TenantManifest& manifest) -> Result<> {
+  VARVE_TRY(change_tenant(id.tenant, [&](TenantManifest& manifest) -> Result<> {
+    const auto is_gone = [&](const TimelineRegistration& other) {
+      const TenantTimelineId other_id{id.tenant, other.id};
+      const auto known = tenant.timelines.find(other.id);
+      return known != tenant.timelines.end() && !is_visible(other_id, known->second);
+    };
     // Imports that never finished leave the list, and their names are free. One that is not known
     // here was registered by a call whose acknowledgement was lost.
     std::erase_if(manifest.timelines, [&](const TimelineRegistration& other) {
       const auto known = tenant.timelines.find(other.id);
       return !other.deleted && !other.ancestor &&
              (known == tenant.timelines.end() ||
-              (!is_visible(known->second) && known->second.remote_head == 0));
+              (is_gone(other) && known->second.remote_head == 0));
     });
     // Deletions that were cut short after the last commit of the timeline's log.
     for (TimelineRegistration& other : manifest.timelines) {
-      const auto known = tenant.timelines.find(other.id);
-      if (known != tenant.timelines.end() && !is_visible(known->second)) other.deleted = true;
+      if (is_gone(other)) other.deleted = true;
     }
     manifest.timelines.push_back(registration);
     return {};
   }));
-  Timeline& timeline = tenant.timelines[id.timeline];
+  KnownTimeline& timeline = tenant.timelines[id.timeline];
   timeline.registration = registration;
   if (options_.remote != nullptr) {
-    VARVE_TRY(upload(tenant, draft.directory(), draft.manifest(), progress));
+    KeptTimeline committed(draft.directory(), draft.manifest());
+    VARVE_TRY(upload(committed, progress));
+    draft.manifest() = *committed.get();
     timeline.remote_head = draft.manifest().head.sequence;
   }
   VARVE_TRY(draft.publish());
-  timeline.local = std::move(draft.manifest());
+  store_->add_timeline(std::move(draft.manifest()));
+  note_ready(id);
   return describe(id, timeline);
 }
 
-Result<bool> TenantManager::upload(Tenant& tenant, const std::filesystem::path& directory,
-                                   LocalManifest& local, const ByteProgress& progress) {
+Result<> TenantManager::upload(KeptTimeline& timeline, const ByteProgress& progress) {
+  const auto tenant = store_->tenant(timeline.get()->manifest.id.tenant);
   VARVE_ASSIGN(const UploadResult result,
-               upload_timeline(
-                   *options_.remote,
-                   {.directory = directory, .writer = tenant.local.writer, .take_ownership = false},
-                   local, progress, options_.call));
-  if (result.outcome == UploadOutcome::kFenced) {
-    VARVE_TRY(fence_tenant(*options_.remote, tenant_directory(tenant.local.manifest.id),
-                           tenant.local, result.other));
+               upload_timeline(*options_.remote, {.writer = tenant->get()->writer}, timeline,
+                               progress, options_.call));
+  if (result.outcome != UploadOutcome::kFenced) return {};
+  return fence_tenant(*options_.remote, *tenant, result.other);
+}
+
+void TenantManager::note_ready(const TenantTimelineId& id) {
+  TimelineSyncStatus status{id, TimelineSyncState::kReady, std::nullopt};
+  const State local = local_state(id);
+  if (local->head.sequence > 0) status.remote_consistent_lsn = local->remote_consistent_lsn;
+  states_->set_timeline_states({status});
+}
+
+Result<std::optional<SyncTask>> TenantManager::pending_task(const TenantTimelineId& id) {
+  std::optional<SyncTask> task;
+  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
+  VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
+  const State local = local_state(id);
+  if (options_.remote == nullptr || local == nullptr) return task;
+  if (local != newest) {
+    task = SyncTask::download(id, newest->head.sequence);
+  } else if (!local->in_sync()) {
+    task = SyncTask::upload(id, checkpoint_of(*local));
   }
-  return result.outcome == UploadOutcome::kUploaded;
+  return task;
 }
 
 Result<bool> TenantManager::sync_timeline(const TenantTimelineId& id,
                                           const ByteProgress& progress) {
-  VARVE_ASSIGN(Timeline* const timeline, usable_timeline(id));
-  VARVE_ASSIGN(const LocalManifest* newest, newest_state(id, *timeline));
-  Tenant& tenant = tenants_.at(id.tenant);
-  if (options_.remote == nullptr || !timeline->local) return false;
-  if (newest != &*timeline->local) {
-    VARVE_TRY(download_timeline(*options_.remote, timeline_directory(id), *newest, progress,
-                                options_.call));
-    timeline->local = std::exchange(timeline->remote, std::nullopt);
-    return true;
+  VARVE_ASSIGN(const auto task, pending_task(id));
+  if (!task) return false;
+  TaskProgress task_progress;
+  if (progress) {
+    task_progress = [&](const SyncTask&, uint64_t done, uint64_t total) { progress(done, total); };
   }
-  if (timeline->local->in_sync()) return false;
-  VARVE_TRY(tenant.local.check_owned());
-  const bool registered =
-      tenant.local.head.sequence > 0 && tenant.local.manifest.find(id.timeline) != nullptr;
-  if (!registered) {
-    // It was made while no remote storage was configured.
-    VARVE_TRY(change_tenant(tenant, [&](TenantManifest& manifest) -> Result<> {
-      if (manifest.find(id.timeline) == nullptr) {
-        manifest.timelines.push_back(timeline->registration.value_or(
-            TimelineRegistration{.id = id.timeline, .created_at = options_.clock->now()}));
-      }
-      return {};
-    }));
-  }
-  VARVE_ASSIGN(const bool uploaded,
-               upload(tenant, timeline_directory(id), *timeline->local, progress));
-  timeline->remote_head = timeline->local->head.sequence;
-  return uploaded;
+  TimelineSyncRunner runner(*options_.remote, *store_, task_progress);
+  VARVE_TRY(runner.run(*task, options_.call));
+  note_ready(id);
+  return true;
 }
 
 Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
-  VARVE_ASSIGN(Timeline* const timeline, usable_timeline(id));
-  Tenant& tenant = tenants_.at(id.tenant);
-  VARVE_TRY(check_changeable(tenant));
-  for (const TimelineRegistration& other : tenant.local.manifest.timelines) {
+  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
+  VARVE_TRY(check_changeable(id.tenant));
+  for (const TimelineRegistration& other : local_tenant(id.tenant)->manifest.timelines) {
     if (!other.deleted && other.ancestor == id.timeline) {
       return make_error(ErrorCode::kConflict, "timeline {} has the branch {}: delete that first",
                         id, other.name.empty() ? other.id.to_string() : other.name);
     }
   }
-  const auto directory = timeline_directory(id);
+  const auto directory = store_->timeline_directory(id);
   if (options_.remote != nullptr && timeline->remote_head > 0) {
-    VARVE_ASSIGN(const LocalManifest* newest, newest_state(id, *timeline));
+    VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
     LocalManifest last = *newest;
     last.manifest.deleted = true;
     last.manifest.layers.clear();
     // The journal of the attempt needs a place even where nothing else of the timeline is local.
     VARVE_TRY(create_directories_durably(directory));
-    VARVE_TRY(upload(tenant, directory, last, {}));
-    timeline->local = std::move(last);
+    KeptTimeline ending(directory, std::move(last));
+    VARVE_TRY(upload(ending, {}));
     timeline->remote.reset();
-    timeline->remote_head = timeline->local->head.sequence;
+    timeline->remote_head = ending.get()->head.sequence;
+    store_->add_timeline(*ending.get());
   }
-  VARVE_TRY(change_tenant(tenant, [&](TenantManifest& manifest) -> Result<> {
+  VARVE_TRY(change_tenant(id.tenant, [&](TenantManifest& manifest) -> Result<> {
     for (TimelineRegistration& registration : manifest.timelines) {
       if (registration.id == id.timeline) registration.deleted = true;
     }
     return {};
   }));
-  tenant.timelines.erase(id.timeline);
+  startup_.tenants.at(id.tenant).timelines.erase(id.timeline);
+  store_->forget_timeline(id);
+  states_->forget(id);
   return remove_tree(directory);
 }
 
 Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
     const TenantTimelineId& id, const std::filesystem::path& scratch_parent) {
-  VARVE_ASSIGN(Timeline* const timeline, usable_timeline(id));
-  VARVE_ASSIGN(const LocalManifest* newest, newest_state(id, *timeline));
+  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
+  VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
+  const bool is_local = store_->timeline(id) != nullptr;
   return std::make_unique<TimelineReader>(
-      newest->manifest, LayerCache::Options{.directory = timeline->local ? timeline_directory(id)
-                                                                         : std::filesystem::path(),
+      newest->manifest, LayerCache::Options{.directory = is_local ? store_->timeline_directory(id)
+                                                                  : std::filesystem::path(),
                                             .log = {id.tenant, id.timeline},
                                             .remote = options_.remote,
                                             .scratch_parent = scratch_parent,

@@ -1,11 +1,10 @@
 // The tenants and timelines of a work directory, compared with the remote storage when it is
 // opened.
 //
-//   tenants/<tenant>/tenant                      newest known commit of the tenant's log, and who
-//   owns it tenants/<tenant>/attempts                    nonces of the tenant's commits that were
-//   begun here tenants/<tenant>/timelines/<timeline>/       metadata, attempts and layer files of a
-//   timeline tenants/<tenant>/timelines/<timeline>.tmp/   an import under way; removed at the next
-//   open
+//   tenants/<tenant>/tenant                      newest known commit of the tenant's log, its owner
+//   tenants/<tenant>/attempts                    nonces of the tenant's commits begun here
+//   tenants/<tenant>/timelines/<timeline>/       metadata, attempts, layer files of a timeline
+//   tenants/<tenant>/timelines/<timeline>.tmp/   an import under way; removed at the next open
 //
 // The order of a new timeline: layers and metadata into the draft's directory; registration in the
 // tenant's log; the timeline's own log; rename of the directory. What a crash leaves: before the
@@ -20,14 +19,11 @@
 #include <string>
 #include <vector>
 
-#include "storage_sync/local_manifest.h"
-#include "storage_sync/local_tenant.h"
-#include "storage_sync/remote_listing.h"
-#include "storage_sync/sync_context.h"
-#include "storage_sync/sync_state.h"
+#include "storage_sync/sync_startup.h"
 #include "storage_sync/tenant_log.h"
 #include "timeline/timeline_draft.h"
 #include "timeline/timeline_reader.h"
+#include "timeline/timeline_states.h"
 
 namespace varve {
 
@@ -98,7 +94,8 @@ class TenantManager {
   Result<TimelineInfo> commit_timeline(TimelineDraft draft, const std::string& name,
                                        const ByteProgress& progress);
 
-  // Uploads what is not remote yet. Returns whether there was anything.
+  // Brings the timeline to where it is to be, in the calling thread: uploads what is not remote
+  // yet, or downloads what is behind. Returns whether there was anything.
   Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress);
 
   // Commits the deletion for good, then frees the local files. What a crash leaves of that is freed
@@ -110,58 +107,55 @@ class TenantManager {
   Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& id,
                                                       const std::filesystem::path& scratch_parent);
 
-  const RemoteListing& remote_listing() const { return listing_; }
+  const RemoteListing& remote_listing() const { return startup_.listing; }
+
+  // --- for the sync engine ---
+
+  // The files of the work directory; the sync engine changes them beside this.
+  LocalStore& store() { return *store_; }
+  // Whom the sync engine reports to.
+  TimelineStates& states() { return *states_; }
+  // How the timelines stood when this was opened, and what is to be done about it.
+  const std::vector<TimelineSyncStatus>& states_at_start() const { return startup_.states; }
+  const std::vector<SyncTask>& first_tasks() const { return startup_.first_tasks; }
+  // What would bring the timeline to where it is to be; none when it is there.
+  Result<std::optional<SyncTask>> pending_task(const TenantTimelineId& id);
 
  private:
-  struct Timeline {
-    // As the tenant's log has it; none when the log does not list it.
-    std::optional<TimelineRegistration> registration;
-    std::optional<LocalManifest> local;
-    uint64_t remote_head = 0;
-    // The newest commit, where it counts instead of `local`: because there is none, in which case
-    // it is read when it is first needed, or because that is behind.
-    std::optional<LocalManifest> remote;
-    // Why it can't be used.
-    std::optional<Error> damage;
-  };
-  struct Tenant {
-    LocalTenant local;
-    std::map<TimelineId, Timeline> timelines;
-    std::optional<Error> damage;
-  };
+  using State = std::shared_ptr<const LocalManifest>;
 
-  explicit TenantManager(Options options) : options_(std::move(options)) {}
+  explicit TenantManager(Options options);
 
-  std::filesystem::path tenant_directory(const TenantId& tenant) const;
-  std::filesystem::path timelines_directory(const TenantId& tenant) const;
-  std::filesystem::path timeline_directory(const TenantTimelineId& timeline) const;
-
-  Result<> scan_local();
-  void scan_tenant(const TenantId& id);
-  Result<> scan_timelines(const TenantId& id, Tenant& tenant);
-  void scan_timeline(const TenantTimelineId& id, Tenant& tenant);
-  Result<> compare_with_remote();
-  Result<> compare_tenant(const TenantId& id);
-  Result<> compare_timeline(const TenantTimelineId& id, Tenant& tenant);
   void free_deleted();
 
-  const Tenant* find_tenant(const TenantId& id) const;
-  Result<Tenant*> usable_tenant(const TenantId& id);
-  Result<Timeline*> usable_timeline(const TenantTimelineId& id);
-  TenantInfo describe(const Tenant& tenant) const;
-  Result<TimelineInfo> describe(const TenantTimelineId& id, Timeline& timeline);
-  Result<const LocalManifest*> newest_state(const TenantTimelineId& id, Timeline& timeline);
-  bool is_visible(const Timeline& timeline) const;
-  bool name_is_taken(const Tenant& tenant, const std::string& name) const;
+  std::shared_ptr<const LocalTenant> local_tenant(const TenantId& id) const;
+  // The state in the work directory; null when there is none.
+  State local_state(const TenantTimelineId& id) const;
+  // The newest one that is at hand; null when there is none.
+  State known_state(const TenantTimelineId& id, const KnownTimeline& timeline) const;
+  // The newest one, read from the remote storage if need be.
+  Result<State> newest_state(const TenantTimelineId& id, KnownTimeline& timeline);
 
-  Result<> check_changeable(const Tenant& tenant) const;
-  Result<> change_tenant(Tenant& tenant, const TenantChange& change);
-  Result<bool> upload(Tenant& tenant, const std::filesystem::path& directory, LocalManifest& local,
-                      const ByteProgress& progress);
+  Result<KnownTenant*> usable_tenant(const TenantId& id);
+  Result<KnownTimeline*> usable_timeline(const TenantTimelineId& id);
+  TenantInfo describe(const TenantId& id, const KnownTenant& tenant) const;
+  Result<TimelineInfo> describe(const TenantTimelineId& id, KnownTimeline& timeline);
+  Result<> read_cloud_only(const TenantId& id, KnownTenant& tenant);
+  bool is_visible(const TenantTimelineId& id, const KnownTimeline& timeline) const;
+  bool name_is_taken(const TenantId& id, const std::string& name) const;
+  void note_ready(const TenantTimelineId& id);
+
+  Result<> check_changeable(const TenantId& id) const;
+  Result<> change_tenant(const TenantId& id, const TenantChange& change);
+  Result<> upload(KeptTimeline& timeline, const ByteProgress& progress);
 
   Options options_;
-  RemoteListing listing_;
-  std::map<TenantId, Tenant> tenants_;
+  // Neither moves, since the sync engine refers to both.
+  std::unique_ptr<LocalStore> store_;
+  std::unique_ptr<TimelineStates> states_;
+  SyncStartupData startup_;
+  // Names of tenants that may or may not have been created.
+  std::map<TenantId, std::string> uncertain_names_;
 };
 
 // Names: 1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit, and not of

@@ -8,7 +8,7 @@
 
 #include "layer/layer_writer.h"
 #include "layer/version_sink.h"
-#include "storage_sync/local_manifest.h"
+#include "storage_sync/local_store.h"
 
 namespace varve {
 
@@ -55,8 +55,5 @@ class TimelineDraft : public VersionSink {
   Key layer_start_ = Key::min();
   uint64_t files_ = 0;
 };
-
-// The suffix of the directories of drafts; what bears it at start-up is left from a crash.
-inline constexpr std::string_view kDraftSuffix = ".tmp";
 
 }  // namespace varve

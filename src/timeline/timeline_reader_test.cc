@@ -39,10 +39,9 @@ class Reader : public SyncTest {
                      .value();
     for (int i = 0; i < kKeys; ++i) VARVE_ASSERT_OK(draft.put_image(key_of(i), value_of(i)));
     VARVE_ASSERT_OK(draft.finish({.disk_consistent_lsn = Lsn{200}, .gc_cutoff_lsn = Lsn{100}}));
-    local_ = draft.manifest();
-    VARVE_ASSERT_OK(upload_timeline(server.context(),
-                                    {.directory = draft.directory(), .writer = server.writer},
-                                    local_, {}, {}));
+    KeptTimeline timeline(draft.directory(), draft.manifest());
+    VARVE_ASSERT_OK(upload_timeline(server.context(), {.writer = server.writer}, timeline, {}, {}));
+    local_ = *timeline.get();
     VARVE_ASSERT_OK(draft.publish());
     directory_ = server.directory() / kTimeline.to_string();
     ASSERT_GT(local_.manifest.layers.size(), 5U);

@@ -1,0 +1,36 @@
+// How the timelines stand, as the sync engine reports it.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+#include "base/clock.h"
+#include "runtime/call_options.h"
+#include "storage_sync/sync_state.h"
+
+namespace varve {
+
+// Thread-safe.
+class TimelineStates : public SyncObserver {
+ public:
+  void set_timeline_states(const std::vector<TimelineSyncStatus>& changed) override;
+  void forget(const TenantTimelineId& timeline);
+
+  // None for a timeline that was never reported.
+  std::optional<TimelineSyncStatus> find(const TenantTimelineId& timeline) const;
+
+  // Returns when something was reported after `seen`, of any timeline, and gives a number to pass
+  // next time; 0 to begin with. Cancelled when the deadline passes before, or on a stop request.
+  Result<uint64_t> wait_for_report(uint64_t seen, Clock& clock, const CallOptions& options);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<TenantTimelineId, TimelineSyncStatus> states_;
+  uint64_t reports_ = 0;
+  // Ends the waits of now.
+  std::stop_source reported_;
+};
+
+}  // namespace varve
