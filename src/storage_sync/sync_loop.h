@@ -1,61 +1,20 @@
-// The background loop of the sync engine: one thread that decides what runs, and the threads of an
-// executor that run it.
-//
-// A step of the loop: settle what has finished, start what may start, report the states that have
-// changed, sleep until something is asked for or finishes or a pause ends. Nothing is persisted
-// here: what was queued when a process ends follows again from comparing the work directory with
-// the remote storage at the next start.
+// The background loop of the sync engine: one thread that takes the turns of a SyncDriver and
+// sleeps between them, until something is asked for or finishes or a pause ends.
 #pragma once
 
-#include <mutex>
-#include <optional>
-#include <stop_token>
 #include <thread>
-#include <vector>
 
-#include "base/metrics.h"
-#include "runtime/call_options.h"
-#include "storage_sync/sync_executor.h"
-#include "storage_sync/sync_metrics.h"
-#include "storage_sync/sync_queue.h"
-#include "storage_sync/sync_state.h"
+#include "storage_sync/sync_driver.h"
 
 namespace varve {
 
-// Does what a task asks for. Thread-safe; the loop never runs two tasks of one timeline at a time.
-class SyncTaskRunner {
- public:
-  virtual ~SyncTaskRunner() = default;
-  // Gives where local and remote state agree now. Returns soon after a stop was requested, leaving
-  // nothing half-written that would be taken for whole.
-  virtual Result<Checkpoint> run(const SyncTask& task, const CallOptions& options) = 0;
-};
-
-enum class ScheduleOutcome {
-  kScheduled,    // It will be done, alone or together with what is scheduled already.
-  kNothingToDo,  // It is done already.
-  kEvicted,      // Dropped: the timeline is evicted until its tenant is attached again.
-  kNotRunning,   // Dropped: no loop runs.
-};
-
+// Thread-safe, but for shutdown().
 class SyncLoop {
  public:
-  struct Options {
-    SyncQueueOptions queue = {};
-    // What runs at shutdown may finish for so long before it is told to stop.
-    Duration shutdown_timeout = std::chrono::seconds(30);
-  };
-  // They outlive the loop.
-  struct Parts {
-    SyncTaskRunner& runner;
-    SyncExecutor& executor;
-    SyncObserver& observer;
-    Metrics& metrics;
-    Clock& clock;
-    Random& random;
-  };
-  SyncLoop(Options options, const Parts& parts);
-  ~SyncLoop();  // Shuts down.
+  using Options = SyncDriver::Options;
+  using Parts = SyncDriver::Parts;
+  SyncLoop(Options options, const Parts& parts) : clock_(parts.clock), driver_(options, parts) {}
+  ~SyncLoop() { shutdown(); }
   SyncLoop(const SyncLoop&) = delete;
   SyncLoop& operator=(const SyncLoop&) = delete;
 
@@ -63,7 +22,7 @@ class SyncLoop {
   void start(std::vector<TimelineSyncStatus> states);
 
   // From any thread, without waiting. What is dropped for want of a loop is logged.
-  ScheduleOutcome schedule(const SyncTask& task);
+  ScheduleOutcome schedule(const SyncTask& task) { return driver_.schedule(task); }
   ScheduleOutcome schedule_timeline_checkpoint_upload(const TenantTimelineId& timeline,
                                                       const Checkpoint& checkpoint) {
     return schedule(SyncTask::upload(timeline, checkpoint));
@@ -74,8 +33,9 @@ class SyncLoop {
     return schedule(SyncTask::download(timeline, commit_sequence, lane));
   }
 
-  // The tenant was attached: what was evicted may be scheduled again. From any thread.
-  void tenant_attached(const TenantId& tenant);
+  // See SyncDriver.
+  void tenant_attached(const TenantId& tenant) { driver_.tenant_attached(tenant); }
+  void forget(const TenantTimelineId& timeline) { driver_.forget(timeline); }
 
   // Starts nothing more, waits for what runs, and for the last states to be reported. What does not
   // finish within the timeout is told to stop. Queued tasks are dropped. Not from two threads at a
@@ -83,45 +43,8 @@ class SyncLoop {
   void shutdown();
 
  private:
-  struct Finished {
-    SyncTask task;
-    Result<Checkpoint> result;
-    Duration taken;
-  };
-  struct Settled {
-    Finished finished;
-    FinishOutcome outcome;
-    std::optional<Lsn> remote_consistent_lsn;
-  };
-  struct Step {
-    std::vector<Settled> settled;
-    std::vector<SyncTask> starting;
-    BootTime now{0};
-    Duration pause = Duration::max();
-    std::stop_token woken;
-    bool last = false;
-  };
-
-  void loop(const std::stop_token& stop, const std::vector<TimelineSyncStatus>& states);
-  Step next_step(const std::stop_token& stop, std::optional<BootTime>& patience_ends);
-  void run(const SyncTask& task);
-  void report(const Step& step);
-  void update_gauges();
-
-  const Options options_;
-  const Parts parts_;
-  SyncMetrics metrics_;
-  // Stops what runs.
-  std::stop_source tasks_stop_;
-
-  std::mutex mutex_;
-  // Everything below: under mutex_.
-  SyncQueue queue_;
-  std::vector<Finished> finished_;
-  // Ends the sleep after the current step.
-  std::stop_source wake_;
-  bool running_ = false;
-
+  Clock& clock_;
+  SyncDriver driver_;
   std::jthread thread_;
 };
 

@@ -168,6 +168,31 @@ TEST_F(SyncLoopTest, S12_S13_ATimelineThatFailsTooOftenIsReportedEvictedUntilIts
   observer.wait_for(ready(kA, 20));
 }
 
+TEST_F(SyncLoopTest, S12_WhereAnotherServerOwnsTheTenantTheFirstFailureIsTheLast) {
+  loop.start({ready(kA, 7)});
+  upload(kA, 10);
+  runner.wait_until_running(1);
+  runner.finish(kA, ErrorCode::kConflict);
+  observer.wait_for({kA, TimelineSyncState::kEvicted, Lsn{7}});
+  EXPECT_EQ(upload(kA, 20), ScheduleOutcome::kEvicted);
+}
+
+TEST_F(SyncLoopTest, W6_ATimelineThatIsForgottenNoLongerRunsAndIsNotRepeated) {
+  loop.start({});
+  upload(kA, 10);
+  runner.wait_until_running(1);
+  upload(kA, 20);
+  std::jthread deletion([&] { loop.forget(kA); });
+  runner.finish(kA, ErrorCode::kInternal);
+  deletion.join();
+  EXPECT_EQ(runner.started().size(), 1U);
+  EXPECT_THAT(metrics.text(), HasSubstr("varve_remote_storage_remaining_sync_items 0"));
+  // What is scheduled later is a new beginning.
+  runner.succeed_at_once();
+  EXPECT_EQ(upload(kA, 30), ScheduleOutcome::kScheduled);
+  observer.wait_for(ready(kA, 30));
+}
+
 TEST_F(SyncLoopTest, S13_StatesAreReportedAtTheStartBeforeAnythingElse) {
   const std::vector<TimelineSyncStatus> states{
       ready(kA, 10),

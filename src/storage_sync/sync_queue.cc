@@ -63,6 +63,7 @@ void SyncQueue::unqueue(Slot& slot) {
 SubmitOutcome SyncQueue::submit(const SyncTask& task) {
   if (stopped_) return SubmitOutcome::kStopped;
   Timeline& timeline = timelines_[task.timeline];
+  timeline.removed = false;
   if (timeline.evicted) return SubmitOutcome::kEvicted;
   Slot& slot = timeline.slot(task.operation());
   if (slot.queued) {
@@ -122,6 +123,10 @@ FinishOutcome SyncQueue::finish(const SyncTask& task, const Result<Checkpoint>& 
   Timeline& timeline = timelines_.at(task.timeline);
   timeline.running.reset();
   --running(task.lane);
+  if (timeline.removed) {
+    timelines_.erase(task.timeline);
+    return {.kind = result.ok() ? FinishOutcome::Kind::kDone : FinishOutcome::Kind::kStopped};
+  }
   Slot& slot = timeline.slot(task.operation());
   if (result.ok()) {
     slot.failures = 0;
@@ -137,7 +142,8 @@ FinishOutcome SyncQueue::finish(const SyncTask& task, const Result<Checkpoint>& 
   FinishOutcome outcome{.kind = FinishOutcome::Kind::kStopped, .failures = ++slot.failures};
   if (stopped_) return outcome;
   if (counts_against_task(result.code())) ++slot.counted_failures;
-  if (slot.counted_failures >= options_.max_sync_errors) {
+  if (slot.counted_failures >= options_.max_sync_errors ||
+      result.failed_with(ErrorCode::kConflict)) {
     evict(timeline);
     outcome.kind = FinishOutcome::Kind::kEvicted;
     return outcome;
@@ -186,6 +192,20 @@ void SyncQueue::reset(const TenantId& tenant) {
       enqueue(slot, task);
     }
   }
+}
+
+bool SyncQueue::remove(const TenantTimelineId& id) {
+  const auto found = timelines_.find(id);
+  if (found == timelines_.end()) return false;
+  Timeline& timeline = found->second;
+  for (Slot& slot : timeline.slots) unqueue(slot);
+  if (timeline.evicted) --evicted_;
+  if (!timeline.running) {
+    timelines_.erase(found);
+    return false;
+  }
+  timeline = Timeline{.running = timeline.running, .removed = true};
+  return true;
 }
 
 void SyncQueue::stop() {

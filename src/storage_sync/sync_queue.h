@@ -9,7 +9,8 @@
 //   turns.
 //   - A task that failed is queued again after a pause that doubles with each failure. After a
 //     number of failures of its own the timeline is evicted: nothing of it runs until its tenant is
-//     attached again. A storage that is down as a whole is no failure of the timeline's own.
+//     attached again. A storage that is down as a whole is no failure of the timeline's own, and
+//     where another server owns the tenant there is nothing to repeat: one Conflict evicts.
 #pragma once
 
 #include <map>
@@ -87,6 +88,10 @@ class SyncQueue {
   // nothing is taken to be remote.
   void reset(const TenantId& tenant);
 
+  // Drops what is queued for the timeline; what runs may finish and is not repeated. Returns
+  // whether something runs.
+  bool remove(const TenantTimelineId& timeline);
+
   // For good: nothing starts any more, nothing is taken. What runs may finish.
   void stop();
 
@@ -110,10 +115,12 @@ class SyncQueue {
     std::optional<BootTime> retry_at;
   };
   struct Timeline {
-    std::array<Slot, kSyncOperationCount> slots;
+    std::array<Slot, kSyncOperationCount> slots = {};
     std::optional<SyncTask> running;
-    std::optional<Remote> remote;
+    std::optional<Remote> remote = {};
     bool evicted = false;
+    // Forgotten once what runs has finished.
+    bool removed = false;
 
     Slot& slot(SyncOperation operation) { return slots[static_cast<size_t>(operation)]; }
   };

@@ -8,15 +8,25 @@ namespace {
 
 // What may happen to a queue; `which` and `value` choose among what there is.
 struct Event {
-  enum class Kind { kUpload, kDownload, kDownloadOnDemand, kTake, kSucceed, kFail, kWait, kAttach };
+  enum class Kind {
+    kUpload,
+    kDownload,
+    kDownloadOnDemand,
+    kTake,
+    kSucceed,
+    kFail,
+    kWait,
+    kAttach,
+    kRemove
+  };
   Kind kind = Kind::kTake;
   uint8_t which = 0;
   uint8_t value = 0;
 };
 
 void showValue(const Event& event, std::ostream& out) {  // NOLINT: rapidcheck looks for this name.
-  constexpr std::array<const char*, 8> kNames{"upload",  "download", "on demand", "take",
-                                              "succeed", "fail",     "wait",      "attach"};
+  constexpr std::array<const char*, 9> kNames{"upload", "download", "on demand", "take",  "succeed",
+                                              "fail",   "wait",     "attach",    "remove"};
   out << kNames[static_cast<size_t>(event.kind)] << "(" << int{event.which} << ", "
       << int{event.value} << ")";
 }
@@ -31,7 +41,8 @@ rc::Gen<Event> any_event() {
                                                                  {4, Kind::kSucceed},
                                                                  {4, Kind::kFail},
                                                                  {4, Kind::kWait},
-                                                                 {1, Kind::kAttach}})),
+                                                                 {1, Kind::kAttach},
+                                                                 {1, Kind::kRemove}})),
       rc::gen::set(&Event::which, rc::gen::inRange<uint8_t>(0, 12)),
       rc::gen::set(&Event::value, rc::gen::inRange<uint8_t>(0, 8)));
 }
@@ -64,6 +75,8 @@ void apply(const Event& event, test_support::SyncQueueModel& model) {
       return model.advance(std::chrono::milliseconds(500) * event.value);
     case Event::Kind::kAttach:
       return model.attach(id.tenant);
+    case Event::Kind::kRemove:
+      return model.remove(id);
   }
 }
 

@@ -16,4 +16,7 @@ std::string_view name(TimelineSyncState state) {
   return "Unknown";
 }
 
+void SyncObserver::task_failed(const SyncTask& /*task*/, const Error& /*error*/,
+                               const FinishOutcome& /*outcome*/) {}
+
 }  // namespace varve

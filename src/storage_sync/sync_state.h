@@ -5,8 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ids.h"
-#include "base/lsn.h"
+#include "storage_sync/sync_queue.h"
 
 namespace varve {
 
@@ -36,6 +35,9 @@ class SyncObserver {
   virtual ~SyncObserver() = default;
   // What has changed since the last call, a timeline at most once. Never empty.
   virtual void set_timeline_states(const std::vector<TimelineSyncStatus>& changed) = 0;
+  // A task did not succeed, and what follows from that. States that change with it are reported
+  // after it.
+  virtual void task_failed(const SyncTask& task, const Error& error, const FinishOutcome& outcome);
 };
 
 }  // namespace varve

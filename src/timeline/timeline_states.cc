@@ -1,23 +1,43 @@
 #include "timeline/timeline_states.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace varve {
 
 void TimelineStates::set_timeline_states(const std::vector<TimelineSyncStatus>& changed) {
-  std::stop_source waiting;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const TimelineSyncStatus& status : changed) states_[status.timeline] = status;
-    ++reports_;
-    std::swap(waiting, reported_);
+  std::unique_lock lock(mutex_);
+  for (const TimelineSyncStatus& status : changed) {
+    states_[status.timeline] = status;
+    if (status.state != TimelineSyncState::kEvicted) failures_.erase(status.timeline);
   }
+  note_report(std::move(lock));
+}
+
+void TimelineStates::task_failed(const SyncTask& task, const Error& error,
+                                 const FinishOutcome& /*outcome*/) {
+  std::unique_lock lock(mutex_);
+  failures_.insert_or_assign(task.timeline, error);
+  note_report(std::move(lock));
+}
+
+void TimelineStates::note_report(std::unique_lock<std::mutex> lock) {
+  ++reports_;
+  auto waiting = std::exchange(reported_, std::stop_source());
+  lock.unlock();
   waiting.request_stop();
+}
+
+std::optional<Error> TimelineStates::last_failure(const TenantTimelineId& timeline) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = failures_.find(timeline);
+  if (found == failures_.end()) return std::nullopt;
+  return found->second;
 }
 
 void TimelineStates::forget(const TenantTimelineId& timeline) {
   const std::lock_guard lock(mutex_);
   states_.erase(timeline);
+  failures_.erase(timeline);
 }
 
 std::optional<TimelineSyncStatus> TimelineStates::find(const TenantTimelineId& timeline) const {

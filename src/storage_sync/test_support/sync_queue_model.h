@@ -23,6 +23,7 @@ class SyncQueueModel {
   const std::vector<SyncTask>& running() const { return running_; }
 
   void submit(const SyncTask& task) {
+    removed_.erase(task.timeline);
     Timeline& timeline = timelines_[task.timeline];
     Work& work = timeline.work(task);
     const SubmitOutcome outcome = queue_.submit(task);
@@ -79,9 +80,10 @@ class SyncQueueModel {
 
   void succeed(size_t index) {
     const SyncTask task = end(index);
-    Timeline& timeline = timelines_.at(task.timeline);
+    Timeline& timeline = timelines_[task.timeline];
     const auto outcome = queue_.finish(task, task.checkpoint, now_);
     RC_ASSERT(outcome.kind == FinishOutcome::Kind::kDone);
+    if (end_of_removed(task.timeline)) return check();
     timeline.remote = task.checkpoint;
     Work& work = timeline.work(task);
     work.failures = work.own_failures = 0;
@@ -97,14 +99,18 @@ class SyncQueueModel {
 
   void fail(size_t index, ErrorCode code) {
     const SyncTask task = end(index);
-    Timeline& timeline = timelines_.at(task.timeline);
+    Timeline& timeline = timelines_[task.timeline];
     const auto outcome = queue_.finish(task, make_error(code, "injected"), now_);
+    if (end_of_removed(task.timeline)) {
+      RC_ASSERT(outcome.kind == FinishOutcome::Kind::kStopped);
+      return check();
+    }
     Work& work = timeline.work(task);
     ++work.failures;
     const bool of_the_storage = code == ErrorCode::kUnavailable || code == ErrorCode::kThrottled ||
                                 code == ErrorCode::kDenied || code == ErrorCode::kCancelled;
     if (!of_the_storage) ++work.own_failures;
-    if (work.own_failures == options_.max_sync_errors) {
+    if (work.own_failures == options_.max_sync_errors || code == ErrorCode::kConflict) {
       RC_ASSERT(outcome.kind == FinishOutcome::Kind::kEvicted);
       timeline.evicted = true;
       timeline.owed.reset();
@@ -117,6 +123,14 @@ class SyncQueueModel {
       work.not_before = now_ + pause;
       RC_ASSERT(outcome.retry_at == work.not_before);
     }
+    check();
+  }
+
+  void remove(const TenantTimelineId& id) {
+    const bool runs = running_task(id) != nullptr;
+    RC_ASSERT(queue_.remove(id) == runs);
+    timelines_.erase(id);
+    if (runs) removed_.insert(id);
     check();
   }
 
@@ -223,6 +237,13 @@ class SyncQueueModel {
     forget_turns_of_those_that_may_not_start();
   }
 
+  // Whether the timeline was removed while its task ran, and nothing was asked for since.
+  bool end_of_removed(const TenantTimelineId& id) {
+    if (removed_.erase(id) == 0) return false;
+    timelines_.erase(id);
+    return true;
+  }
+
   SyncTask end(size_t index) {
     const SyncTask task = running_.at(index);
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(index));
@@ -261,6 +282,7 @@ class SyncQueueModel {
   BootTime now_{0};
   std::map<TenantTimelineId, Timeline> timelines_;
   std::vector<SyncTask> running_;
+  std::set<TenantTimelineId> removed_;
 };
 
 }  // namespace varve::test_support
