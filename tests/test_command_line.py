@@ -10,10 +10,11 @@ from support.varve import Server
 COMMANDS = {
     "": ["init", "tenant", "timeline", "restore", "status", "wait", "remote", "layer", "--version"],
     "init": ["--workdir", "--remote"],
-    "tenant": ["list", "create", "show"],
+    "tenant": ["list", "create", "show", "attach"],
     "tenant list": ["--workdir", "--json"],
     "tenant create": ["--name", "--workdir", "--json"],
     "tenant show": ["--workdir", "--json"],
+    "tenant attach": ["--workdir", "--json"],
     "timeline": ["import", "list", "show", "checkpoint", "delete"],
     "timeline import": ["--name", "--pgdata", "--workdir", "--json"],
     "timeline list": ["--workdir", "--json"],

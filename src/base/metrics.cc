@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 
@@ -84,6 +85,34 @@ Histogram Metrics::histogram(const std::string& name, const std::string& help,
   return Histogram(
       family(state_->histograms, state_->registry, prometheus::BuildHistogram(), name, help)
           .Add(labels, buckets));
+}
+
+std::vector<MetricSample> Metrics::samples() const {
+  std::vector<MetricSample> samples;
+  for (const prometheus::MetricFamily& family : state_->registry.Collect()) {
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      MetricLabels labels;
+      for (const auto& label : metric.label) labels.emplace(label.name, label.value);
+      switch (family.type) {
+        case prometheus::MetricType::Counter:
+          samples.push_back({family.name, labels, metric.counter.value});
+          break;
+        case prometheus::MetricType::Gauge:
+          samples.push_back({family.name, labels, metric.gauge.value});
+          break;
+        case prometheus::MetricType::Histogram:
+          samples.push_back(
+              {family.name + "_count", labels, static_cast<double>(metric.histogram.sample_count)});
+          samples.push_back({family.name + "_sum", labels, metric.histogram.sample_sum});
+          break;
+        default:  // There is no way to make others.
+          break;
+      }
+    }
+  }
+  std::ranges::sort(
+      samples, {}, [](const MetricSample& sample) { return std::tie(sample.name, sample.labels); });
+  return samples;
 }
 
 std::string Metrics::text() const {

@@ -53,6 +53,14 @@ class Histogram {
   prometheus::Histogram* histogram_;
 };
 
+// The value of one series at one moment. A histogram is two: NAME_count and NAME_sum.
+struct MetricSample {
+  std::string name;
+  MetricLabels labels;
+  double value = 0;
+  bool operator==(const MetricSample&) const = default;
+};
+
 // Upper bounds for durations in seconds, from a millisecond to several minutes.
 const std::vector<double>& duration_buckets();
 
@@ -75,6 +83,8 @@ class Metrics {
 
   // Everything, in Prometheus' text exposition format 0.0.4.
   std::string text() const;
+  // Everything, sorted by name and labels.
+  std::vector<MetricSample> samples() const;
 
  private:
   struct State;

@@ -65,6 +65,20 @@ void add_show(const Command& tenant) {
   });
 }
 
+void add_attach(const Command& tenant) {
+  const auto wanted = std::make_shared<std::string>();
+  const Command attach = tenant.leaf(
+      "attach", "Take a tenant over: from now on only this work directory writes to it");
+  attach.app->add_option("TENANT", *wanted, "ID or name")->required();
+  attach.with_work_directory().with_json().run([&common = *attach.common, wanted]() -> Result<> {
+    VARVE_ASSIGN(const auto server, common.open_server());
+    VARVE_ASSIGN(const TenantInfo found, server->tenants().tenant(*wanted));
+    VARVE_ASSIGN(const TenantInfo attached, server->tenants().attach_tenant(found.id));
+    print_tenant(common, attached);
+    return {};
+  });
+}
+
 }  // namespace
 
 void add_tenant_commands(const Command& root) {
@@ -72,6 +86,7 @@ void add_tenant_commands(const Command& root) {
   add_list(tenant);
   add_create(tenant);
   add_show(tenant);
+  add_attach(tenant);
 }
 
 }  // namespace varve

@@ -64,7 +64,7 @@ std::optional<FileOwner> default_owner() {
 // What decides how everything else is written; read before anything is.
 struct ClusterFacts {
   ControlFile control_file;
-  Checkpoint checkpoint;
+  CheckpointRecord checkpoint;
   DataDirectoryFacts directory;
   std::map<uint32_t, TablespaceFacts> tablespaces;
 };
@@ -90,7 +90,7 @@ Result<ClusterFacts> read_cluster_facts(VersionSource& source, Lsn lsn) {
   VARVE_ASSIGN(const Bytes control_bytes, get_required(source, ControlFileKey{}, lsn));
   VARVE_ASSIGN(const ControlFile control_file, ControlFile::parse(control_bytes));
   VARVE_ASSIGN(const Bytes checkpoint_bytes, get_required(source, CheckpointKey{}, lsn));
-  VARVE_ASSIGN(const Checkpoint checkpoint, Checkpoint::parse(checkpoint_bytes));
+  VARVE_ASSIGN(const CheckpointRecord checkpoint, CheckpointRecord::parse(checkpoint_bytes));
   VARVE_ASSIGN(const Bytes directory_bytes, get_required(source, DataDirectoryKey{}, lsn));
   VARVE_ASSIGN(const DataDirectoryFacts directory, DataDirectoryFacts::decode(directory_bytes));
   ClusterFacts facts{.control_file = control_file,
@@ -411,8 +411,8 @@ class Exporter {
     return restorer.finish(facts_.control_file.settings());
   }
 
-  Checkpoint restored_checkpoint() const {
-    Checkpoint checkpoint = facts_.checkpoint;
+  CheckpointRecord restored_checkpoint() const {
+    CheckpointRecord checkpoint = facts_.checkpoint;
     checkpoint.redo = summary_.checkpoint_lsn;
     checkpoint.previous_timeline = checkpoint.timeline;
     // Nothing runs at a shutdown checkpoint; prepared transactions have their files.
@@ -422,7 +422,7 @@ class Exporter {
 
   Result<> write_wal() {
     const uint32_t size = facts_.control_file.wal_segment_size();
-    const Checkpoint checkpoint = restored_checkpoint();
+    const CheckpointRecord checkpoint = restored_checkpoint();
     const Bytes page =
         shutdown_checkpoint_page({.system_identifier = facts_.control_file.system_identifier(),
                                   .wal_segment_size = size,

@@ -104,7 +104,7 @@ TEST_F(Export, TheControlFileSaysShutDownInAFreshWalSegment) {
 }
 
 TEST_F(Export, TheCountersAreThoseOfTheCheckpointKey) {
-  auto checkpoint = Checkpoint::parse(store_[CheckpointKey{}]);
+  auto checkpoint = CheckpointRecord::parse(store_[CheckpointKey{}]);
   ASSERT_TRUE(checkpoint.ok());
   checkpoint->next_transaction = 5'000'000'000;
   checkpoint->oldest_active_transaction = 700;

@@ -188,12 +188,12 @@ std::string_view name(WalLevel level) {
   return "unknown";
 }
 
-Result<Checkpoint> Checkpoint::parse(ByteView bytes) {
+Result<CheckpointRecord> CheckpointRecord::parse(ByteView bytes) {
   if (bytes.size() != kCheckpointSize) {
     return make_error(ErrorCode::kCorrupted, "a checkpoint has {} bytes, not {}", kCheckpointSize,
                       bytes.size());
   }
-  return Checkpoint{
+  return CheckpointRecord{
       .redo = {wide_at(bytes, kRedo)},
       .timeline = word_at(bytes, kTimeline),
       .previous_timeline = word_at(bytes, kPreviousTimeline),
@@ -213,7 +213,7 @@ Result<Checkpoint> Checkpoint::parse(ByteView bytes) {
   };
 }
 
-std::array<uint8_t, kCheckpointSize> Checkpoint::encode() const {
+std::array<uint8_t, kCheckpointSize> CheckpointRecord::encode() const {
   std::array<uint8_t, kCheckpointSize> bytes{};
   const auto put = [&bytes](size_t offset, auto value) { store_little(&bytes[offset], value); };
   put(kRedo, redo.value);
@@ -274,8 +274,8 @@ Lsn ControlFile::checkpoint_lsn() const {
   return {wide_at(data_, kCheckpointLsn)};
 }
 
-Checkpoint ControlFile::checkpoint() const {
-  return *Checkpoint::parse(checkpoint_bytes());
+CheckpointRecord ControlFile::checkpoint() const {
+  return *CheckpointRecord::parse(checkpoint_bytes());
 }
 
 ByteView ControlFile::checkpoint_bytes() const {
@@ -326,7 +326,8 @@ ControlFile ControlFile::with_settings(const ServerSettings& settings) const {
   return changed;
 }
 
-ControlFile ControlFile::shut_down_at(const Checkpoint& checkpoint, Lsn checkpoint_lsn) const {
+ControlFile ControlFile::shut_down_at(const CheckpointRecord& checkpoint,
+                                      Lsn checkpoint_lsn) const {
   ControlFile changed = *this;
   const auto put = [&changed](size_t offset, auto value) {
     store_little(&changed.data_[offset], value);

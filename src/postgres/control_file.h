@@ -41,7 +41,7 @@ enum class WalLevel : uint32_t { kMinimal = 0, kReplica = 1, kLogical = 2 };
 std::string_view name(WalLevel level);
 
 // CheckPoint: where redo starts, and the counters of the cluster at that moment.
-struct Checkpoint {
+struct CheckpointRecord {
   Lsn redo;
   uint32_t timeline = 0;
   uint32_t previous_timeline = 0;
@@ -59,10 +59,10 @@ struct Checkpoint {
   uint32_t newest_commit_timestamp_transaction = 0;
   uint32_t oldest_active_transaction = 0;
 
-  auto operator<=>(const Checkpoint&) const = default;
+  auto operator<=>(const CheckpointRecord&) const = default;
 
   // Corrupted unless `bytes` is kCheckpointSize long.
-  static Result<Checkpoint> parse(ByteView bytes);
+  static Result<CheckpointRecord> parse(ByteView bytes);
   std::array<uint8_t, kCheckpointSize> encode() const;
 };
 
@@ -93,7 +93,7 @@ class ControlFile {
   DatabaseState state() const;
   // Where the last checkpoint record starts.
   Lsn checkpoint_lsn() const;
-  Checkpoint checkpoint() const;
+  CheckpointRecord checkpoint() const;
   // The same as the file holds it: kCheckpointSize bytes, valid as long as this object.
   ByteView checkpoint_bytes() const;
   uint32_t wal_segment_size() const;
@@ -112,7 +112,7 @@ class ControlFile {
 
   // For a data directory that the server starts without recovery: state "shut down" at
   // `checkpoint`, whose record starts at `checkpoint_lsn`; nothing left of a recovery or a backup.
-  ControlFile shut_down_at(const Checkpoint& checkpoint, Lsn checkpoint_lsn) const;
+  ControlFile shut_down_at(const CheckpointRecord& checkpoint, Lsn checkpoint_lsn) const;
 
   bool operator==(const ControlFile&) const = default;
 

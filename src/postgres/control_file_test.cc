@@ -27,7 +27,7 @@ TEST(ControlFile, ReadsWhatAStoppedServerWrote) {
   EXPECT_EQ(file->wal_segment_size(), 16U << 20);
   EXPECT_TRUE(file->has_data_checksums());
 
-  const Checkpoint checkpoint = file->checkpoint();
+  const CheckpointRecord checkpoint = file->checkpoint();
   EXPECT_EQ(checkpoint.redo.to_string(), "0/176AC48");
   EXPECT_EQ(checkpoint.timeline, 1U);
   EXPECT_EQ(checkpoint.previous_timeline, 1U);

@@ -28,7 +28,7 @@ uint32_t page_header_size(uint64_t page_start, uint32_t wal_segment_size) {
   return page_start % wal_segment_size == 0 ? kLongHeaderSize : kShortHeaderSize;
 }
 
-Bytes checkpoint_record(const Checkpoint& checkpoint) {
+Bytes checkpoint_record(const CheckpointRecord& checkpoint) {
   ByteWriter record;
   record.put(kRecordSize);
   record.put(uint32_t{0});  // xl_xid: belongs to no transaction.

@@ -28,7 +28,7 @@ struct ShutdownCheckpoint {
   // From next_segment_checkpoint.
   Lsn lsn;
   // Its redo must be `lsn`, as for every shutdown checkpoint.
-  Checkpoint checkpoint;
+  CheckpointRecord checkpoint;
 };
 
 // The first page of the segment, kWalBlockSize bytes; the rest of the file is zeros.

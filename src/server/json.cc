@@ -79,6 +79,10 @@ Json to_json(const RequestCounts& counts) {
   return json;
 }
 
+Json to_json(const MetricSample& sample) {
+  return {{"name", sample.name}, {"labels", sample.labels}, {"value", sample.value}};
+}
+
 Json to_json(const StatusReport& status) {
   return {{"queue_length", status.queue_length},
           {"requests", to_json(status.requests)},
@@ -86,7 +90,8 @@ Json to_json(const StatusReport& status) {
           {kBytesReceived, status.requests.bytes_received},
           {"stored_bytes", status.stored_bytes},
           {"cost_usd", status.cost_usd},
-          {"timelines", to_json_array(status.timelines)}};
+          {"timelines", to_json_array(status.timelines)},
+          {"metrics", to_json_array(status.metrics)}};
 }
 
 Json to_json(const RestoreReport& restore) {

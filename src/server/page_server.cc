@@ -5,7 +5,7 @@
 #include "base/logging.h"
 #include "fs/temporary_directory.h"
 #include "remote_storage/prices.h"
-#include "runtime/backoff.h"
+#include "timeline/lag_metrics.h"
 
 namespace varve {
 namespace {
@@ -49,7 +49,8 @@ Result<std::unique_ptr<PageServer>> PageServer::open(const Options& options) {
                  RemoteAccess::open({.url = server->settings_.remote,
                                      .access = LocalFs::Access::kReadWrite,
                                      .initial_counts = server->counts_at_start_,
-                                     .compression_level = server->settings_.compression_level}));
+                                     .compression_level = server->settings_.compression_level,
+                                     .metrics = &server->metrics_}));
   }
   VARVE_ASSIGN(
       TenantManager tenants,
@@ -111,30 +112,49 @@ Result<StatusReport> PageServer::status(const std::optional<std::string>& timeli
   report.requests = remote_ ? remote_->counts() : counts_at_start_;
   report.cost_usd = cost_usd(report.requests);
   report.stored_bytes = tenants_->remote_listing().total_size;
+  SyncMetrics(metrics_).set_remaining(report.queue_length);
+  for (const TimelineInfo& info : report.timelines) {
+    export_remote_lag(metrics_, info, system_clock().now());
+  }
+  report.metrics = metrics_.samples();
   return report;
 }
 
 Result<TimelineInfo> PageServer::wait(const std::string& timeline, Lsn lsn, WaitFor what,
                                       const CallOptions& call, const ByteProgress& progress) {
   VARVE_ASSIGN(TimelineInfo info, tenants_->timeline(timeline));
-  for (int failures = 0; !reached(info, lsn, what);) {
-    auto synced = tenants_->sync_timeline(info.id, progress);
-    if (!synced.ok()) {
-      if (!retryable(synced.code())) return synced.error();
-      log_error("waiting to try again", synced.error());
-      const Duration delay = backoff_delay({}, ++failures, system_random());
-      system_clock().sleep(std::min(delay, call.deadline.remaining()), call.stop);
-      VARVE_TRY(call.check(fmt::format("wait of timeline {} for {}", timeline, lsn)));
-      continue;
+  if (reached(info, lsn, what)) return info;
+  VARVE_ASSIGN(auto task, tenants_->pending_task(info.id));
+  if (task) {
+    TaskProgress task_progress;
+    if (progress) {
+      task_progress = [&](const SyncTask&, uint64_t done, uint64_t total) {
+        progress(done, total);
+      };
     }
+    SyncEngine engine({.progress = task_progress}, remote_->context(), tenants_->store(),
+                      tenants_->states(), metrics_);
+    engine.start({}, {*task});
+    VARVE_TRY(wait_until_synced(info.id, call)
+                  .context(fmt::format("wait of timeline {} for {}", timeline, lsn)));
     VARVE_ASSIGN(info, tenants_->timeline(timeline));
-    if (*synced || reached(info, lsn, what)) continue;
-    return make_error(
-        ErrorCode::kConflict,
-        "timeline {} is at {} ({} remote), nothing feeds it, and it will not reach {}", timeline,
-        info.metadata.disk_consistent_lsn, info.remote_consistent_lsn, lsn);
+    if (reached(info, lsn, what)) return info;
   }
-  return info;
+  return make_error(ErrorCode::kConflict,
+                    "timeline {} is at {} ({} remote), nothing feeds it, and it will not reach {}",
+                    timeline, info.metadata.disk_consistent_lsn, info.remote_consistent_lsn, lsn);
+}
+
+// Until nothing is left to do; an error that would only come again ends it.
+Result<> PageServer::wait_until_synced(const TenantTimelineId& id, const CallOptions& call) {
+  uint64_t seen = 0;
+  for (;;) {
+    VARVE_ASSIGN(const auto task, tenants_->pending_task(id));
+    if (!task) return {};
+    const auto failure = tenants_->states().last_failure(id);
+    if (failure && !retryable(failure->code())) return *failure;
+    VARVE_ASSIGN(seen, tenants_->states().wait_for_report(seen, system_clock(), call));
+  }
 }
 
 Result<RestoreReport> PageServer::restore(const RestoreRequest& request,

@@ -10,6 +10,7 @@
 #include "ingest/import.h"
 #include "server/remote_access.h"
 #include "server/work_directory.h"
+#include "storage_sync/sync_engine.h"
 #include "timeline/tenant_manager.h"
 
 namespace varve {
@@ -23,6 +24,8 @@ struct StatusReport {
   double cost_usd = 0;
   uint64_t stored_bytes = 0;  // In the remote storage, under the prefix.
   std::vector<TimelineInfo> timelines;
+  // Of this process.
+  std::vector<MetricSample> metrics;
 };
 
 struct RestoreRequest {
@@ -63,20 +66,23 @@ class PageServer {
   // Of everything, or of one timeline.
   Result<StatusReport> status(const std::optional<std::string>& timeline);
 
-  // Syncs until the LSN is reached. Cancelled when options.call's deadline passes before; Conflict
-  // when nothing that could be done brings the timeline there.
+  // Lets the sync engine work until the LSN is reached. Cancelled when the deadline of `call`
+  // passes before; Conflict when nothing that could be done brings the timeline there.
   Result<TimelineInfo> wait(const std::string& timeline, Lsn lsn, WaitFor what,
                             const CallOptions& call, const ByteProgress& progress);
 
   Result<RestoreReport> restore(const RestoreRequest& request, const ProgressCallback& progress);
 
  private:
+  Result<> wait_until_synced(const TenantTimelineId& id, const CallOptions& call);
+
   explicit PageServer(WorkDirectory directory) : directory_(std::move(directory)) {}
 
   WorkDirectory directory_;
   Settings settings_;
   CallOptions call_;
   RequestCounts counts_at_start_;
+  Metrics metrics_;
   std::unique_ptr<RemoteAccess> remote_;
   std::optional<TenantManager> tenants_;
 };

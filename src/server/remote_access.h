@@ -19,6 +19,8 @@ class RemoteAccess {
     LocalFs::Access access = LocalFs::Access::kRead;
     RequestCounts initial_counts;
     int compression_level = 3;
+    // Outlives it; no metrics are exported without.
+    Metrics* metrics = nullptr;
   };
   static Result<std::unique_ptr<RemoteAccess>> open(const Options& options);
 
@@ -26,7 +28,7 @@ class RemoteAccess {
   RequestCounts counts() const { return metered_->counts(); }
 
  private:
-  RemoteAccess(std::unique_ptr<Metered> metered, int compression_level);
+  RemoteAccess(std::unique_ptr<Metered> metered, const Options& options);
 
   // Owned by `storage_`.
   Metered* metered_;

@@ -10,9 +10,16 @@ constexpr std::string_view kMagic = "VARVETEN";
 }  // namespace
 
 Result<> LocalTenant::check_owned() const {
+  VARVE_TRY(check_writer());
+  if (!attaching) return {};
+  return make_error(ErrorCode::kConflict,
+                    "the attach of tenant {} did not come to its end: repeat 'varve tenant attach'",
+                    manifest.id);
+}
+
+Result<> LocalTenant::check_writer() const {
   constexpr std::string_view kRemedy =
-      "make changes from there. If that directory is lost, its timelines can be restored all the "
-      "same, and new ones belong into a new tenant";
+      "make changes from there, or take it over with 'varve tenant attach'";
   if (fence) {
     return make_error(
         ErrorCode::kConflict,
@@ -37,6 +44,7 @@ Bytes LocalTenant::encode() const {
   out.put(static_cast<uint8_t>(fence ? 1 : 0));
   out.put(fence ? fence->writer : WriterId{});
   out.put(static_cast<uint64_t>(fence ? fence->at.micros : 0));
+  out.put(static_cast<uint8_t>(attaching ? 1 : 0));
   out.put_blob(manifest.encode());
   return std::move(out).take();
 }
@@ -45,6 +53,7 @@ Result<LocalTenant> LocalTenant::decode(ByteView bytes) {
   ByteReader in(bytes, "tenant file");
   LocalTenant tenant;
   uint8_t fenced = 0;
+  uint8_t attaching = 0;
   Fence fence;
   uint64_t micros = 0;
   ByteView manifest;
@@ -54,12 +63,15 @@ Result<LocalTenant> LocalTenant::decode(ByteView bytes) {
   VARVE_TRY(in.get(fenced));
   VARVE_TRY(in.get(fence.writer));
   VARVE_TRY(in.get(micros));
+  VARVE_TRY(in.get(attaching));
   VARVE_TRY(in.get_blob(manifest));
   VARVE_TRY(in.finish());
   fence.at.micros = static_cast<int64_t>(micros);
-  if (fenced > 1)
-    return make_error(ErrorCode::kCorrupted, "a flag of the tenant file is {}", fenced);
+  for (const uint8_t flag : {fenced, attaching}) {
+    if (flag > 1) return make_error(ErrorCode::kCorrupted, "a flag of the tenant file is {}", flag);
+  }
   if (fenced == 1) tenant.fence = fence;
+  tenant.attaching = attaching == 1;
   VARVE_ASSIGN(tenant.manifest, TenantManifest::decode(manifest));
   return tenant;
 }

@@ -27,11 +27,15 @@ struct LocalTenant {
   TenantManifest manifest;
   // Under which this server writes; nil when it only reads.
   WriterId writer;
-  // Set once and for good.
+  // Set once; only an attach ends it.
   std::optional<Fence> fence;
+  // An attach was begun and has not reached every log yet.
+  bool attaching = false;
 
-  // Conflict when this server may not write to the tenant; the message says who owns it and what to
-  // do.
+  // Conflict when this server may not write to the tenant's logs; the message says who owns it and
+  // what to do.
+  Result<> check_writer() const;
+  // The same for everything but an attach, which must have come to its end.
   Result<> check_owned() const;
 
   Bytes encode() const;

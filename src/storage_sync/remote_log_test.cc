@@ -191,6 +191,67 @@ TEST_F(RemoteLog, TakingOwnershipCommitsThoughNothingChanged) {
   EXPECT_EQ(committed(3).layers, committed(2).layers);
 }
 
+TEST_F(RemoteLog, S6_AfterAPauseACommitIsAcknowledgedOnlyWhenNothingHigherIsListed) {
+  LocalManifest local = begun();
+  VARVE_ASSERT_OK(server.upload(local));
+  const auto advance = [&] { local.manifest.metadata.disk_consistent_lsn.value += 100; };
+  const Duration grace = server.context().options.grace_period;
+
+  // Half the grace period: an object that was superseded meanwhile is still there.
+  clock.advance(grace / 2);
+  advance();
+  uint64_t lists = requests(Operation::kList);
+  VARVE_ASSERT_OK(server.upload(local));
+  EXPECT_EQ(requests(Operation::kList), lists);
+
+  clock.advance(grace / 2 + std::chrono::nanoseconds(1));
+  advance();
+  lists = requests(Operation::kList);
+  EXPECT_EQ(server.upload(local)->outcome, UploadOutcome::kUploaded);
+  EXPECT_EQ(requests(Operation::kList), lists + 1);
+  // And from then on it is known again.
+  advance();
+  VARVE_ASSERT_OK(server.upload(local));
+  EXPECT_EQ(requests(Operation::kList), lists + 1);
+}
+
+TEST_F(RemoteLog, S6_ANumberThatARivalTookAndThatWasCollectedSinceIsNotTakenTwice) {
+  LocalManifest local = begun();
+  VARVE_ASSERT_OK(server.upload(local));
+  // A rival takes over and goes on; later its first commit is collected.
+  LocalManifest theirs = local;
+  VARVE_ASSERT_OK(rival.upload(theirs, {.take_ownership = true}));
+  theirs.manifest.metadata.disk_consistent_lsn.value += 100;
+  VARVE_ASSERT_OK(rival.upload(theirs));
+  const auto number = local.head.sequence + 1;
+  VARVE_ASSERT_OK(storage.remove({ObjectName::archive(kLog, number).key()}, {}));
+
+  clock.advance(server.context().options.grace_period);
+  local.manifest.metadata.disk_consistent_lsn.value += 100;
+  const LocalManifest before = local;
+  const auto refused = server.upload(local);
+  EXPECT_EQ(refused->outcome, UploadOutcome::kFenced);
+  EXPECT_EQ(refused->other->writer, rival.writer);
+  EXPECT_EQ(local.head, before.head);
+}
+
+TEST_F(RemoteLog, S6_ALookThatFailsAfterACommitAcknowledgesNothing) {
+  LocalManifest local = begun();
+  VARVE_ASSERT_OK(server.upload(local));
+  clock.advance(server.context().options.grace_period);
+  local.manifest.metadata.disk_consistent_lsn.value += 100;
+  const auto head = local.head;
+  // The commit itself lands, and is found by the next attempt, which looks again.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    fail({{.operation = Operation::kList, .fault = Fault::fail_before()}});
+    EXPECT_TRUE(server.upload(local).failed_with(ErrorCode::kUnavailable));
+    EXPECT_EQ(local.head, head);
+  }
+  heal();
+  VARVE_ASSERT_OK(server.upload(local));
+  EXPECT_EQ(local.head.sequence, head.sequence + 1);
+}
+
 TEST_F(RemoteLog, NothingFollowsTheLastCommitOfADeletedTimeline) {
   LocalManifest local = begun();
   LocalManifest last = local;

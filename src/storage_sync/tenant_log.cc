@@ -26,7 +26,7 @@ Result<> commit_tenant(const SyncContext& context, KeptTenant& tenant, const Ten
   const Bytes header = encode_object_header(ObjectKind::kTenantArchive);
   for (;;) {
     const auto local = tenant.get();
-    VARVE_TRY(local->check_owned());
+    VARVE_TRY(local->check_writer());
     const LogName log{local->manifest.id, {}};
     TenantManifest next = local->manifest;
     VARVE_TRY(change(next));

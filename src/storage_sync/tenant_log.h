@@ -12,10 +12,11 @@ namespace varve {
 // further than was known here.
 using TenantChange = std::function<Result<>(TenantManifest&)>;
 
-// Commits the change under the writer of `tenant` and notes the new head there; the nonce journal
-// lies in the directory of the tenant file. Conflict when another server writes to the log: the
-// fence is then set and noted. After any other error `tenant` is as it was, and the call may be
-// repeated. A second commit of the tenant waits for the first.
+// Who asks must have seen check_owned(), but for an attach. Commits the change under the writer of
+// `tenant` and notes the new head there; the nonce journal lies in the directory of the tenant
+// file. Conflict when another server writes to the log: the fence is then set and noted. After any
+// other error `tenant` is as it was, and the call may be repeated. A second commit of the tenant
+// waits for the first.
 Result<> commit_tenant(const SyncContext& context, KeptTenant& tenant, const TenantChange& change,
                        const CallOptions& options);
 

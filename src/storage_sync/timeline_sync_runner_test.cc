@@ -64,6 +64,29 @@ TEST_F(TimelineSyncRunnerTest, S15_AnUploadReachesTheStateAsItIsWhenItStarts) {
   EXPECT_EQ(committed(1).layers.size(), 3);
 }
 
+TEST_F(TimelineSyncRunnerTest, S15_ACheckpointMadeWhileAnEarlierOneIsUploadedIsNotLost) {
+  const SyncTask task = upload();
+  const Checkpoint asked = checkpoint_of(local);
+  bool made = false;
+  storage.set_script([&](const FaultyCall& call) -> std::optional<Fault> {
+    if (call.operation == Operation::kPut && !std::exchange(made, true)) add_layer(3);
+    return std::nullopt;
+  });
+  // What was asked for is remote, and nothing is said of what came later.
+  EXPECT_EQ(runner.run(task, {}).value(), asked);
+  EXPECT_EQ(committed(1).layers.size(), 2U);
+  const auto now = store.timeline({kTenant, kTimeline})->get();
+  EXPECT_EQ(now->manifest.layers.size(), 3U);
+  EXPECT_EQ(now->head.sequence, 1U);
+  EXPECT_FALSE(now->in_sync());
+  EXPECT_EQ(LocalManifest::read(directory)->manifest, now->manifest);
+
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  EXPECT_EQ(committed(2).layers.size(), 3U);
+  // The layers of the first commit were not sent again.
+  EXPECT_EQ(committed(2).layers[0].stored, committed(1).layers[0].stored);
+}
+
 TEST_F(TimelineSyncRunnerTest, S15_ContentIsTheLayersAndWhatElseChangesWhileTheLsnStandsStill) {
   const Checkpoint before = checkpoint_of(local);
   LocalManifest further = local;

@@ -91,7 +91,8 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
                commit(context, journal,
                       {.log = log,
                        .head = state.head,
-                       .head_seen = state.head_seen,
+                       // Taking over is never done without a look at what follows.
+                       .head_seen = request.take_ownership ? std::nullopt : state.head_seen,
                        .writer = request.writer,
                        .nonce = nonce,
                        .content = data.archive_content(),

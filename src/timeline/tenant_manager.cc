@@ -7,6 +7,7 @@
 
 #include "fs/directory.h"
 #include "runtime/parallel.h"
+#include "storage_sync/attach.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/timeline_sync_runner.h"
 #include "storage_sync/upload.h"
@@ -161,6 +162,29 @@ Result<TenantInfo> TenantManager::create_tenant(std::optional<TenantId> id,
   return describe(tenant_id, startup_.tenants[tenant_id]);
 }
 
+Result<TenantInfo> TenantManager::attach_tenant(const TenantId& id) {
+  VARVE_ASSIGN(KnownTenant* const tenant, usable_tenant(id));
+  if (options_.remote == nullptr) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "tenant {} cannot be attached: no remote storage is configured", id);
+  }
+  VARVE_ASSIGN(const bool attached,
+               varve::attach_tenant(*options_.remote, *store_, id, {.call = options_.call}));
+  if (!attached) return describe(id, *tenant);
+  for (const TimelineRegistration& registration : local_tenant(id)->manifest.timelines) {
+    KnownTimeline& timeline = tenant->timelines[registration.id];
+    timeline.registration = registration;
+    timeline.remote.reset();
+    const TenantTimelineId timeline_id{id, registration.id};
+    if (const State local = local_state(timeline_id)) {
+      timeline.remote_head = local->head.sequence;
+      timeline.damage.reset();
+      note_ready(timeline_id);
+    }
+  }
+  return describe(id, *tenant);
+}
+
 // --- timelines ---
 
 TenantManager::State TenantManager::local_state(const TenantTimelineId& id) const {
@@ -229,6 +253,7 @@ Result<TimelineInfo> TenantManager::describe(const TenantTimelineId& id, KnownTi
   if (reported && reported->state == TimelineSyncState::kEvicted) info.state = reported->state;
   info.metadata = shown.manifest.metadata;
   info.remote_consistent_lsn = newest->remote_consistent_lsn;
+  if (newest->head.sequence > 0) info.remote_at = newest->manifest.stamp.created_at;
   info.layer_count = shown.manifest.layers.size();
   for (const LayerEntry& layer : shown.manifest.layers) info.layer_bytes += layer.size;
   return info;

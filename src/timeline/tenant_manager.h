@@ -44,6 +44,8 @@ struct TimelineInfo {
   TimelineSyncState state = TimelineSyncState::kReady;
   TimelineMetadata metadata;
   Lsn remote_consistent_lsn;
+  // When what is remote of it was committed; none when nothing is.
+  std::optional<Timestamp> remote_at;
   // Something of it still has to be uploaded or downloaded.
   bool sync_pending = false;
   size_t layer_count = 0;
@@ -77,6 +79,10 @@ class TenantManager {
   // error by which the storage may have stored it all the same, the name is taken until the next
   // open finds out.
   Result<TenantInfo> create_tenant(std::optional<TenantId> id, const std::string& name);
+
+  // Takes the tenant over from whichever work directory owns it; see attach_tenant(). Gives the
+  // tenant as it is then.
+  Result<TenantInfo> attach_tenant(const TenantId& id);
 
   // --- timelines ---
 

@@ -1,0 +1,215 @@
+#include "storage_sync/attach.h"
+
+#include "fs/directory.h"
+#include "runtime/parallel.h"
+#include "storage_sync/object_reader.h"
+#include "storage_sync/reconcile.h"
+#include "storage_sync/remote_listing.h"
+#include "storage_sync/tenant_log.h"
+#include "storage_sync/upload.h"
+
+namespace varve {
+namespace {
+
+// The former owner may take a number or two before it is fenced.
+constexpr int kAttempts = 10;
+
+class Attach {
+ public:
+  Attach(const SyncContext& context, LocalStore& store, const TenantId& tenant,
+         const AttachOptions& options)
+      : context_(context),
+        store_(store),
+        tenant_(*store.tenant(tenant)),
+        id_(tenant),
+        options_(options) {}
+
+  Result<bool> run() {
+    if (tenant_.get()->check_owned().ok()) return false;
+    VARVE_TRY(begin());
+    VARVE_TRY(take_tenant_log());
+    VARVE_TRY(take_timeline_logs());
+    VARVE_TRY(tenant_.change([](LocalTenant& local) -> Result<> {
+      local.attaching = false;
+      return {};
+    }));
+    return true;
+  }
+
+ private:
+  Result<> begin() {
+    if (tenant_.get()->attaching) return {};
+    return tenant_.change([&](LocalTenant& local) -> Result<> {
+      local.writer = context_.random.next_id<WriterId>();
+      local.fence.reset();
+      local.attaching = true;
+      return {};
+    });
+  }
+
+  Error somebody_writes(const std::string& what) const {
+    return make_error(ErrorCode::kConflict,
+                      "{} is written to by another server all the time: stop that one, then "
+                      "repeat the attach",
+                      what);
+  }
+
+  Result<uint64_t> head_of(const LogName& log) const {
+    VARVE_ASSIGN(const RemoteListing listing,
+                 list_remote(context_.storage, log.prefix(), options_.call));
+    const ListedLog* listed = listing.find(log);
+    return listed == nullptr ? 0 : listed->head_sequence();
+  }
+
+  // --- the tenant's log ---
+
+  Result<> take_tenant_log() {
+    const LogName log{id_, {}};
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      VARVE_ASSIGN(const uint64_t head, head_of(log));
+      VARVE_TRY(read_tenant_head(ObjectName::archive(log, head)));
+      if (head > 0 && tenant_.get()->manifest.stamp.writer == tenant_.get()->writer) return {};
+      const auto same = [](TenantManifest&) -> Result<> { return {}; };
+      const auto taken = commit_tenant(context_, tenant_, same, options_.call);
+      if (!tenant_.get()->fence) return taken;
+      // Another writer had the number first, or the next one already.
+      VARVE_TRY(tenant_.change([](LocalTenant& local) -> Result<> {
+        local.fence.reset();
+        return {};
+      }));
+    }
+    return somebody_writes(fmt::format("the log of tenant {}", id_));
+  }
+
+  Result<> read_tenant_head(const ObjectName& head) {
+    std::optional<ReadTenantCommit> commit;
+    if (head.sequence > tenant_.get()->head.sequence) {
+      VARVE_ASSIGN(commit, read_tenant_commit(context_.storage, head, options_.call));
+    }
+    return tenant_.change([&](LocalTenant& local) -> Result<> {
+      // Only a LIST after the commit tells that it is the last one.
+      local.head_seen.reset();
+      if (!commit) return {};
+      local.head = {head.sequence, commit->tail.trailer.checksum()};
+      local.manifest = std::move(commit->manifest);
+      return {};
+    });
+  }
+
+  // --- the timelines' logs ---
+
+  Result<> take_timeline_logs() {
+    VARVE_ASSIGN(const RemoteListing listing,
+                 list_remote(context_.storage, tenant_prefix(id_), options_.call));
+    const auto tenant = tenant_.get();
+    std::vector<const TimelineRegistration*> timelines;
+    for (const TimelineRegistration& timeline : tenant->manifest.timelines) {
+      if (!timeline.deleted) timelines.push_back(&timeline);
+    }
+    // Not on the pools of the context: a commit waits for what it submits to those.
+    ThreadPool pool({.name = "attach", .threads = options_.concurrency});
+    return run_parallel(pool, timelines.size(), [&](size_t at) {
+      const ListedLog* listed = listing.find({id_, timelines[at]->id});
+      return take_timeline_log(*timelines[at], listed == nullptr ? 0 : listed->head_sequence());
+    });
+  }
+
+  Result<> take_timeline_log(const TimelineRegistration& registration, uint64_t listed_head) {
+    const TenantTimelineId id{id_, registration.id};
+    const LogName log{id_, registration.id};
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      uint64_t head = listed_head;
+      if (attempt > 0) {
+        VARVE_ASSIGN(head, head_of(log));
+      }
+      VARVE_ASSIGN(const auto timeline, state_at(id, registration, head));
+      const auto state = timeline->get();
+      const bool taken =
+          state->head.sequence > 0 && state->manifest.stamp.writer == tenant_.get()->writer;
+      // Nothing follows the last commit of a deleted timeline.
+      const bool ended = state->head.sequence > 0 && state->manifest.deleted;
+      if (taken || ended) return {};
+      VARVE_ASSIGN(
+          const UploadResult result,
+          upload_timeline(context_, {.writer = tenant_.get()->writer, .take_ownership = true},
+                          *timeline, {}, options_.call));
+      if (result.outcome == UploadOutcome::kUploaded) return {};
+    }
+    return somebody_writes(fmt::format("timeline {}", id));
+  }
+
+  // The timeline in the store, at the head of its log or further.
+  Result<std::shared_ptr<KeptTimeline>> state_at(const TenantTimelineId& id,
+                                                 const TimelineRegistration& registration,
+                                                 uint64_t head) {
+    const auto kept = store_.timeline(id);
+    if (kept != nullptr && kept->get()->head.sequence >= head) return kept;
+    LocalManifest state;
+    if (head == 0) {
+      state.manifest.id = id;
+      state.manifest.metadata.ancestor = registration.ancestor;
+      state.manifest.metadata.ancestor_lsn = registration.ancestor_lsn;
+      state.manifest.metadata.disk_consistent_lsn = registration.ancestor_lsn;
+      // Without a log and without an ancestor it is an import that did not finish, and with this
+      // commit it never will: its number is taken.
+      state.manifest.deleted = !registration.ancestor.has_value();
+    } else {
+      const auto object = ObjectName::archive({id.tenant, id.timeline}, head);
+      VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options_.call));
+      VARVE_TRY(check_not_parted(id, kept, head, commit.manifest));
+      state = LocalManifest::from_commit({head, commit.tail.trailer.checksum()},
+                                         std::move(commit.manifest));
+    }
+    if (kept == nullptr) {
+      VARVE_TRY(create_directories_durably(store_.timeline_directory(id)));
+      VARVE_TRY(state.write(store_.timeline_directory(id)));
+      return store_.add_timeline(std::move(state));
+    }
+    VARVE_TRY(kept->change([&](LocalManifest& local) -> Result<> {
+      local = state;
+      return {};
+    }));
+    return kept;
+  }
+
+  // What is here and was never remote is not given up in silence.
+  Result<> check_not_parted(const TenantTimelineId& id, const std::shared_ptr<KeptTimeline>& kept,
+                            uint64_t head, const TimelineManifest& manifest) const {
+    if (kept == nullptr) return {};
+    const auto local = kept->get();
+    const auto verdict =
+        reconcile({.files = LocalSide::Files::kValid,
+                   .head_sequence = local->head.sequence,
+                   .changed = !local->in_sync(),
+                   .disk_consistent_lsn = local->manifest.metadata.disk_consistent_lsn},
+                  {.head_sequence = head,
+                   .head = RemoteSide::Head::kForeign,
+                   .deleted = manifest.deleted,
+                   .disk_consistent_lsn = manifest.metadata.disk_consistent_lsn},
+                  false);
+    if (verdict != Verdict::kParted) return {};
+    return make_error(ErrorCode::kConflict,
+                      "timeline {} has changes in this work directory that are not in the remote "
+                      "storage, where another server went on without them: to give them up, move "
+                      "{} away, then repeat the attach",
+                      id, kept->directory().string());
+  }
+
+  const SyncContext& context_;
+  LocalStore& store_;
+  KeptTenant& tenant_;
+  const TenantId id_;
+  const AttachOptions& options_;
+};
+
+}  // namespace
+
+Result<bool> attach_tenant(const SyncContext& context, LocalStore& store, const TenantId& tenant,
+                           const AttachOptions& options) {
+  if (store.tenant(tenant) == nullptr) {
+    return make_error(ErrorCode::kNotFound, "there is no tenant {}", tenant);
+  }
+  return Attach(context, store, tenant, options).run();
+}
+
+}  // namespace varve
