@@ -21,6 +21,8 @@ def pytest_addoption(parser):
                      help="the varve command to test")
     parser.addoption("--crash-rounds", type=int, default=6,
                      help="how often the crash tests kill each command")
+    parser.addoption("--every-step", action="store_true",
+                     help="end commands at each of their steps, not only at some")
     parser.addoption("--seed", type=int, default=None,
                      help="repeats the random choices of an earlier run")
 

@@ -63,6 +63,12 @@ Result<> sync_directory(const std::filesystem::path& directory) {
   return file.sync();
 }
 
+Result<> sync_file_system(const std::filesystem::path& directory) {
+  VARVE_ASSIGN(const File file, File::open(directory, O_RDONLY | O_DIRECTORY));
+  if (::syncfs(file.descriptor()) == 0) return {};
+  return system_error(errno, fmt::format("cannot sync the file system of {}", directory.string()));
+}
+
 Result<> create_directories_durably(const std::filesystem::path& directory, mode_t mode) {
   if (::mkdir(directory.c_str(), mode) == 0) return sync_directory(parent_of(directory));
   if (errno == ENOENT) {

@@ -30,6 +30,10 @@ Result<> rename_durably(const std::filesystem::path& from, const std::filesystem
 
 Result<> sync_directory(const std::filesystem::path& directory);
 
+// Makes everything durable that was ever written to the file system of `directory`, by whomever:
+// for what was left by a process that died before it could sync. May take long.
+Result<> sync_file_system(const std::filesystem::path& directory);
+
 // Creates the directory and those above it that are missing, each synced into its parent.
 Result<> create_directories_durably(const std::filesystem::path& directory, mode_t mode = 0700);
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <string>
+#include <tuple>
 
 namespace varve {
 
@@ -23,13 +24,19 @@ Result<DirectoryLock> DirectoryLock::acquire(const std::filesystem::path& direct
                       "{} is in use by another varve process{}: wait until it ends, or stop it",
                       directory.string(), owner.empty() ? "" : " (process " + owner + ")");
   }
-  // Only for the message above: what holds the lock is the open file, not its content.
+  VARVE_ASSIGN(const uint64_t left, file.size());
+  // For the message above, and to tell that it was not let go of: what holds the lock is the open
+  // file, not its content.
   const std::string self = std::to_string(getpid());
   if (ftruncate(file.descriptor(), 0) != 0) {
     return system_error(errno, fmt::format("cannot write {}", file.path().string()));
   }
   VARVE_TRY(file.write_at(0, as_bytes(self)));
-  return DirectoryLock(std::move(file));
+  return DirectoryLock(std::move(file), left > 0);
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (file_.descriptor() >= 0) std::ignore = ftruncate(file_.descriptor(), 0);
 }
 
 }  // namespace varve

@@ -16,9 +16,20 @@ class DirectoryLock {
   // Conflict when another process holds it; the message names that process where it can be told.
   static Result<DirectoryLock> acquire(const std::filesystem::path& directory);
 
+  DirectoryLock(DirectoryLock&&) noexcept = default;
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  ~DirectoryLock();
+
+  // Whether the one that held it before died without letting go of it. What it wrote last may be
+  // there and not be durable.
+  bool was_abandoned() const { return was_abandoned_; }
+
  private:
-  explicit DirectoryLock(File file) : file_(std::move(file)) {}
+  DirectoryLock(File file, bool was_abandoned)
+      : file_(std::move(file)), was_abandoned_(was_abandoned) {}
+
   File file_;
+  bool was_abandoned_;
 };
 
 }  // namespace varve

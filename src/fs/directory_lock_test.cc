@@ -17,9 +17,12 @@ TEST(DirectoryLock, IsHeldOnceAndLetGoByItsDestructor) {
   {
     const auto lock = DirectoryLock::acquire(directory.path());
     ASSERT_TRUE(lock.ok());
+    EXPECT_FALSE(lock->was_abandoned());
     EXPECT_TRUE(DirectoryLock::acquire(directory.path()).failed_with(ErrorCode::kConflict));
   }
-  EXPECT_TRUE(DirectoryLock::acquire(directory.path()).ok());
+  const auto next = DirectoryLock::acquire(directory.path());
+  ASSERT_TRUE(next.ok());
+  EXPECT_FALSE(next->was_abandoned());
 }
 
 TEST(DirectoryLock, OfADirectoryThatIsAbsentIsNotFound) {
@@ -53,7 +56,9 @@ TEST(DirectoryLock, KeepsASecondProcessOutUntilTheFirstIsKilled) {
 
   kill(child, SIGKILL);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
-  EXPECT_TRUE(DirectoryLock::acquire(directory.path()).ok());
+  const auto inherited = DirectoryLock::acquire(directory.path());
+  ASSERT_TRUE(inherited.ok());
+  EXPECT_TRUE(inherited->was_abandoned());
   close(ready[0]);
   close(ready[1]);
 }

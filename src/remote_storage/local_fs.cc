@@ -387,7 +387,8 @@ Result<> create_local_root(const std::filesystem::path& root) {
   }
   if (errno == EEXIST) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(root, ignored)) return {};
+    // It may have been made a moment ago, by one who was killed before the sync.
+    if (std::filesystem::is_directory(root, ignored)) return sync_file_system(root);
     return make_error(ErrorCode::kInvalidArgument, "{} is not a directory: it cannot be a storage",
                       root.string());
   }

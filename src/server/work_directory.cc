@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "fs/directory.h"
 #include "remote_storage/url.h"
@@ -11,6 +13,13 @@ namespace varve {
 namespace {
 
 constexpr char kRequestCountsFileName[] = "requests.json";
+
+// Holds nothing, or what an init leaves that was interrupted: that may be repeated.
+Result<bool> is_unused(const std::filesystem::path& path) {
+  VARVE_ASSIGN(const auto entries, list_directory(path));
+  const std::string leftover = std::string(kSettingsFileName) + std::string(kTemporarySuffix);
+  return std::ranges::all_of(entries, [&](const auto& entry) { return entry.name == leftover; });
+}
 
 }  // namespace
 
@@ -23,8 +32,8 @@ Result<> WorkDirectory::init(const std::filesystem::path& path, const Settings& 
   }
   VARVE_ASSIGN(const bool present, path_exists(path));
   if (present) {
-    VARVE_ASSIGN(const auto entries, list_directory(path));
-    if (!entries.empty()) {
+    VARVE_ASSIGN(const bool unused, is_unused(path));
+    if (!unused) {
       return make_error(ErrorCode::kConflict,
                         "{} is not empty: name a directory that is empty or does not exist",
                         path.string());
@@ -38,8 +47,10 @@ Result<> WorkDirectory::init(const std::filesystem::path& path, const Settings& 
     // A remote that cannot be used is better noticed now than at the first import.
     VARVE_TRY(open_remote_storage(settings.remote));
   }
-  VARVE_TRY(create_directories_durably(path / "tenants"));
-  return write_file_atomically(path / kSettingsFileName, as_bytes(format_settings(settings)));
+  VARVE_TRY(create_directories_durably(path));
+  VARVE_TRY(write_file_atomically(path / kSettingsFileName, as_bytes(format_settings(settings))));
+  // An init that was interrupted may have made the directory, and not have come to sync its name.
+  return present ? sync_file_system(path) : Result<>();
 }
 
 Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
@@ -52,6 +63,12 @@ Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
   }
   if (!content.ok()) return content.error();
   VARVE_ASSIGN(DirectoryLock lock, DirectoryLock::acquire(path));
+  if (lock.was_abandoned()) {
+    // What follows may rest on names that the other had not synced yet.
+    spdlog::info("the last process in {} was killed: what it wrote is made durable first",
+                 path.string());
+    VARVE_TRY(sync_file_system(path));
+  }
   VARVE_ASSIGN(Settings settings,
                parse_settings(as_text(*content), (path / kSettingsFileName).string()));
   return WorkDirectory(path, std::move(lock), std::move(settings));

@@ -84,15 +84,17 @@ class Process:
 class Varve:
     """The binary, with the same options for every command."""
 
-    def __init__(self, binary, *, run_as=None):
+    def __init__(self, binary, *, run_as=None, environment=None):
         self.binary = str(Path(binary).absolute())
         self._run_as = run_as or {}
+        self._environment = environment or {}
 
     def start(self, *arguments, keep_environment=False):
         """Starts a command; settings in the environment reach it only with `keep_environment`."""
         environment = {name: value for name, value in os.environ.items()
                        if keep_environment or not name.startswith(("VARVE_", "AWS_"))}
-        return Process([self.binary, *map(str, arguments)], environment, self._run_as)
+        return Process([self.binary, *map(str, arguments)], environment | self._environment,
+                       self._run_as)
 
     def run(self, *arguments):
         """Runs to the end, whatever the exit code."""

@@ -119,6 +119,11 @@ Result<> sync(const Descriptor& descriptor, const std::string& shown) {
   return system_error(errno, fmt::format("cannot sync {}", shown));
 }
 
+Result<> sync_file_system(const Descriptor& descriptor, const std::string& shown) {
+  if (uninterrupted([&] { return syncfs(descriptor.get()); }) == 0) return {};
+  return system_error(errno, fmt::format("cannot sync the file system of {}", shown));
+}
+
 Result<> write_at(const Descriptor& descriptor, uint64_t offset, ByteView bytes,
                   const std::string& shown) {
   while (!bytes.empty()) {

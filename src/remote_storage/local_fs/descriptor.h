@@ -64,6 +64,8 @@ struct Entry {
 Result<std::vector<Entry>> read_entries(const Directory& directory);
 
 Result<> sync(const Descriptor& descriptor, const std::string& shown);
+// The same for everything on its file system.
+Result<> sync_file_system(const Descriptor& descriptor, const std::string& shown);
 
 Result<> write_at(const Descriptor& descriptor, uint64_t offset, ByteView bytes,
                   const std::string& shown);

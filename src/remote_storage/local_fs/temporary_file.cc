@@ -83,6 +83,9 @@ Result<> TemporaryFile::publish_if_absent(const Directory& directory, std::strin
     const int error = errno;
     if (error == EEXIST) {
       VARVE_TRY(check_no_directory(directory, name));
+      // Whoever is told that it exists may build on it, and the one who made it may not have come
+      // to sync its name, or have failed to.
+      VARVE_TRY(sync(directory.descriptor, directory.path.string()));
       return make_error(ErrorCode::kConflict, "{} exists already", directory.shown(name));
     }
     return system_error(
@@ -114,6 +117,12 @@ Result<> remove_leftovers(const Directory& root) {
     const Descriptor file(openat(directory->descriptor.get(), entry.name.c_str(),
                                  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (file.get() < 0 || !lock(file)) continue;
+    struct stat status{};
+    if (fstat(file.get(), &status) == 0 && status.st_nlink > 1) {
+      // It has its key's name already, and its writer did not come to sync that. From now on the
+      // object is seen and built on.
+      VARVE_TRY(sync_file_system(root.descriptor, root.path.string()));
+    }
     if (unlinkat(directory->descriptor.get(), entry.name.c_str(), 0) != 0 && errno != ENOENT) {
       return system_error(errno, fmt::format("cannot remove {}", directory->shown(entry.name)));
     }
