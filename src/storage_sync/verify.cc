@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "base/logging.h"
+#include "remote_storage/streams.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/remote_listing.h"
 #include "storage_sync/remote_log.h"
@@ -33,6 +35,7 @@ class Verifier {
       }
     }
     check_registrations();
+    VARVE_TRY(find_unfinished_uploads());
     return std::move(report_);
   }
 
@@ -249,6 +252,23 @@ class Verifier {
     }
   }
 
+  // One that is younger than the grace period may still be under way.
+  Result<> find_unfinished_uploads() {
+    const auto uploads = list_uploads_older_than(context_.storage, kTenantsPrefix,
+                                                 context_.options.grace_period, options_);
+    if (uploads.failed_with(ErrorCode::kDenied)) {
+      log_error("unfinished uploads are not looked for", uploads.error());
+      return {};
+    }
+    if (!uploads.ok()) return uploads.error();
+    for (const UnfinishedUpload& upload : *uploads) {
+      find(FindingKind::kUnfinished, upload.key, {},
+           fmt::format("an upload in parts that was begun at {} and never ended",
+                       upload.started_at.to_string()));
+    }
+    return {};
+  }
+
   const SyncContext& context_;
   const VerifyDepth depth_;
   const ByteProgress& progress_;
@@ -272,6 +292,8 @@ std::string_view name(FindingKind kind) {
       return "orphan";
     case FindingKind::kForeign:
       return "foreign";
+    case FindingKind::kUnfinished:
+      return "unfinished";
   }
   return "unknown";
 }
