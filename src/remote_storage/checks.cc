@@ -20,8 +20,14 @@ Result<ByteInterval> resolve_range(const ByteRange& range, uint64_t object_size,
   return ByteInterval{.start = range.start, .size = end - range.start};
 }
 
-Result<> check_put(const StorageTraits& traits, std::string_view key, uint64_t size) {
+Result<> check_put(const StorageTraits& traits, std::string_view key, uint64_t size,
+                   PutCondition condition) {
   VARVE_TRY(check_object_key(key));
+  if (condition == PutCondition::kIfAbsent && !traits.conditional_put) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{}: {} storage cannot create an object only if it is absent", key,
+                      traits.kind);
+  }
   if (size <= traits.maximum_put_size) return {};
   return make_error(ErrorCode::kInvalidArgument,
                     "{} has {} bytes: {} can be stored in one step, more needs a multipart upload",

@@ -15,8 +15,10 @@ struct ByteInterval {
 Result<ByteInterval> resolve_range(const ByteRange& range, uint64_t object_size,
                                    std::string_view key);
 
-// InvalidArgument for a bad key, or for sizes and counts beyond the storage's limits.
-Result<> check_put(const StorageTraits& traits, std::string_view key, uint64_t size);
+// InvalidArgument for a bad key, for sizes and counts beyond the storage's limits, and for a
+// condition that it does not know.
+Result<> check_put(const StorageTraits& traits, std::string_view key, uint64_t size,
+                   PutCondition condition);
 Result<> check_multipart(const StorageTraits& traits, std::string_view key, uint64_t part_size);
 Result<> check_part(const StorageTraits& traits, std::string_view key, uint32_t number,
                     uint64_t size, uint64_t part_size);

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -30,6 +31,12 @@ struct Fixture {
 
 Fixture make_memory() {
   return {std::nullopt, std::make_unique<MemoryStorage>()};
+}
+
+Fixture make_unconditional() {
+  return {std::nullopt, std::make_unique<MemoryStorage>(
+                            system_clock(), StorageTraits{.kind = "memory without conditions",
+                                                          .conditional_put = false})};
 }
 
 // In memory where the system has such a file system: thousands of small files are synced here.
@@ -68,6 +75,7 @@ struct Backend {
 
 const auto kBackends =
     ::testing::Values(Backend{"memory", make_memory}, Backend{"local_fs", make_local_fs},
+                      Backend{"unconditional_memory", make_unconditional},
                       Backend{"decorated_memory", [] { return decorated(make_memory()); }},
                       Backend{"decorated_local_fs", [] { return decorated(make_local_fs()); }});
 
@@ -134,7 +142,16 @@ TEST_P(RemoteStorageConformance, W1_WhatIsAbsentIsNotFound) {
   EXPECT_TRUE(storage().head("directory", kNoLimits).failed_with(ErrorCode::kNotFound));
 }
 
+TEST_P(RemoteStorageConformance, B1_AConditionThatIsNotKnownIsRefused) {
+  if (storage().traits().conditional_put) GTEST_SKIP() << "it is known";
+  EXPECT_TRUE(storage()
+                  .put("key", as_bytes("first"), PutCondition::kIfAbsent, kNoLimits)
+                  .failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
 TEST_P(RemoteStorageConformance, B1_CreateIfAbsentLeavesTheFirstContent) {
+  if (!storage().traits().conditional_put) GTEST_SKIP() << "no conditional put";
   ASSERT_TRUE(storage().put("key", as_bytes("first"), PutCondition::kIfAbsent, kNoLimits).ok());
   EXPECT_TRUE(storage()
                   .put("key", as_bytes("second"), PutCondition::kIfAbsent, kNoLimits)
@@ -350,6 +367,7 @@ TEST_P(RemoteStorageConformance, S1_BadKeysAreRefusedByEveryCall) {
     EXPECT_TRUE(refused(storage().get(key, {}, nothing, kNoLimits)));
     EXPECT_TRUE(refused(storage().head(key, kNoLimits)));
     EXPECT_TRUE(refused(storage().start_multipart(key, 5 << 20, kNoLimits)));
+    EXPECT_TRUE(refused(storage().abort_upload(key, "0123456789abcdef", kNoLimits)));
     EXPECT_TRUE(refused(storage().remove({"good", key}, kNoLimits)));
   }
   EXPECT_THAT(keys(), IsEmpty());
@@ -360,9 +378,12 @@ TEST_P(RemoteStorageConformance, OnlyKeysThatArePathsExcludeEachOther) {
   put("directory/object", "");
   std::optional<ErrorCode> expected;
   if (storage().traits().keys_are_paths) expected = ErrorCode::kInvalidArgument;
+  std::vector<PutCondition> conditions;
+  if (storage().traits().conditional_put) conditions.push_back(PutCondition::kIfAbsent);
+  conditions.push_back(PutCondition::kNone);
   for (const auto& key : {std::string("object/below"), std::string("directory"),
                           std::string("long/") + std::string(256, 'c')}) {
-    for (const auto condition : {PutCondition::kIfAbsent, PutCondition::kNone}) {
+    for (const auto condition : conditions) {
       const auto result = storage().put(key, {}, condition, kNoLimits);
       EXPECT_EQ(result.ok() ? std::nullopt : std::optional(result.code()), expected) << key;
     }
@@ -420,7 +441,40 @@ class RemoteStorageMultipart : public RemoteStorageConformance {
   }
   std::string part(char fill) const { return std::string(part_size_, fill); }
 
+  // An upload that stays unfinished because its sender died, as far as the storage can tell.
+  void leave_upload(std::string_view key) {
+    const auto begin = [&] {
+      auto upload = start(key);
+      EXPECT_TRUE(upload->upload_part(0, as_bytes(part('x')), kNoLimits).ok());
+      return upload;
+    };
+    if (storage().traits().shows_running_uploads) {
+      left_.push_back(begin());
+      return;
+    }
+    const pid_t child = fork();
+    if (child == 0) {
+      const auto upload = begin();
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  }
+  std::vector<std::string> unfinished(std::string_view prefix = "", Duration age = {}) {
+    std::vector<std::string> found;
+    const auto uploads = list_uploads_older_than(storage(), prefix, age, kNoLimits).value();
+    for (const UnfinishedUpload& upload : uploads) {
+      found.push_back(upload.key);
+    }
+    return found;
+  }
+  UnfinishedUpload the_upload_of(std::string_view key) {
+    const auto uploads = storage().list_uploads(key, "", kNoLimits).value().uploads;
+    EXPECT_EQ(uploads.size(), 1U);
+    return uploads.at(0);
+  }
+
   uint64_t part_size_ = 0;
+  std::vector<std::unique_ptr<MultipartUpload>> left_;
 };
 
 INSTANTIATE_TEST_SUITE_P(All, RemoteStorageMultipart, kBackends, backend_name);
@@ -482,6 +536,60 @@ TEST_P(RemoteStorageMultipart, B1_AForgottenUploadLeavesNothing) {
   EXPECT_TRUE(storage().head("pack", kNoLimits).failed_with(ErrorCode::kNotFound));
 }
 
+TEST_P(RemoteStorageMultipart, B1_UnfinishedUploadsAreListedByKeyWithTheirAge) {
+  EXPECT_THAT(unfinished(), IsEmpty());
+  put("tenants/a/object", "");
+  const std::string deep = std::string(200, 'l') + "/" + std::string(200, 'm');
+  for (const auto& key : {std::string("tenants/b/pack"), std::string("tenants/a/pack"), deep}) {
+    leave_upload(key);
+  }
+  EXPECT_THAT(unfinished(), ElementsAre(deep, "tenants/a/pack", "tenants/b/pack"));
+  EXPECT_THAT(unfinished("tenants/"), ElementsAre("tenants/a/pack", "tenants/b/pack"));
+  EXPECT_THAT(unfinished("tenants/a/"), ElementsAre("tenants/a/pack"));
+  EXPECT_THAT(unfinished("tenants/c/"), IsEmpty());
+  EXPECT_THAT(unfinished("", std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(keys(), ElementsAre("tenants/a/object"));
+}
+
+TEST_P(RemoteStorageMultipart, B1_UploadsThatEndedAreNotListed) {
+  const auto completed = start("completed");
+  ASSERT_TRUE(completed->upload_part(0, as_bytes("x"), kNoLimits).ok());
+  ASSERT_TRUE(completed->complete(1, kNoLimits).ok());
+  const auto aborted = start("aborted");
+  ASSERT_TRUE(aborted->abort(kNoLimits).ok());
+  start("forgotten").reset();
+  EXPECT_THAT(unfinished(), IsEmpty());
+}
+
+TEST_P(RemoteStorageMultipart, B1_AnUnfinishedUploadIsAbortedByItsId) {
+  leave_upload("pack");
+  leave_upload("other");
+  const UnfinishedUpload upload = the_upload_of("pack");
+  // That of another key is not meant, whatever the ID.
+  ASSERT_TRUE(storage().abort_upload("other", upload.upload_id, kNoLimits).ok());
+  EXPECT_THAT(unfinished(), ElementsAre("other", "pack"));
+  ASSERT_TRUE(storage().abort_upload("pack", upload.upload_id, kNoLimits).ok());
+  EXPECT_THAT(unfinished(), ElementsAre("other"));
+  EXPECT_TRUE(storage().abort_upload("pack", upload.upload_id, kNoLimits).ok()) << "it is gone";
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_P(RemoteStorageMultipart, B1_AnUploadThatIsBeingSentIsShownAsTheTraitsSay) {
+  const auto upload = start("pack");
+  ASSERT_TRUE(upload->upload_part(0, as_bytes("x"), kNoLimits).ok());
+  if (!storage().traits().shows_running_uploads) {
+    EXPECT_THAT(unfinished(), IsEmpty());
+    ASSERT_TRUE(upload->complete(1, kNoLimits).ok());
+    EXPECT_THAT(keys(), ElementsAre("pack"));
+    return;
+  }
+  const UnfinishedUpload shown = the_upload_of("pack");
+  ASSERT_TRUE(storage().abort_upload("pack", shown.upload_id, kNoLimits).ok());
+  EXPECT_FALSE(upload->upload_part(1, as_bytes("y"), kNoLimits).ok());
+  EXPECT_FALSE(upload->complete(1, kNoLimits).ok());
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
 TEST_P(RemoteStorageMultipart, B1_AnIncompleteUploadIsNotCompleted) {
   const auto upload = start("pack");
   ASSERT_TRUE(upload->upload_part(0, as_bytes(part('a')), kNoLimits).ok());
@@ -536,6 +644,7 @@ TEST_P(RemoteStorageMultipart, S1_AStreamThatFailsLeavesNothing) {
 }
 
 TEST_P(RemoteStorageMultipart, S1_AStreamToAnExistingKeyIsRefusedOnRequest) {
+  if (!storage().traits().conditional_put) GTEST_SKIP() << "no conditional put";
   put("stream", "here");
   for (const std::string& content : {std::string("x"), part('x') + "x"}) {
     std::string_view rest = content;
@@ -571,6 +680,8 @@ TEST_P(RemoteStorageMultipart, W2_ARequestedStopIsHonouredByEveryCall) {
     EXPECT_TRUE(cancelled(storage().get("key", {}, nothing, options)));
     EXPECT_TRUE(cancelled(storage().head("key", options)));
     EXPECT_TRUE(cancelled(storage().remove({"key"}, options)));
+    EXPECT_TRUE(cancelled(storage().list_uploads("", "", options)));
+    EXPECT_TRUE(cancelled(storage().abort_upload("pack", "0123456789abcdef", options)));
     EXPECT_TRUE(cancelled(storage().start_multipart("pack", part_size_, options)));
     EXPECT_TRUE(cancelled(upload->upload_part(0, as_bytes("x"), options)));
     EXPECT_TRUE(cancelled(upload->complete(1, options)));

@@ -150,6 +150,18 @@ Result<std::unique_ptr<MultipartUpload>> Faulty::start_multipart(std::string_vie
   return std::make_unique<Upload>(*this, std::move(upload), std::string(key));
 }
 
+Result<UploadPage> Faulty::list_uploads(std::string_view prefix, std::string_view continuation,
+                                        const CallOptions& options) {
+  return disturb(Operation::kMultipartList, prefix, options,
+                 [&] { return inner_->list_uploads(prefix, continuation, options); });
+}
+
+Result<> Faulty::abort_upload(std::string_view key, std::string_view upload_id,
+                              const CallOptions& options) {
+  return disturb(Operation::kMultipartAbort, key, options,
+                 [&] { return inner_->abort_upload(key, upload_id, options); });
+}
+
 Result<ObjectInfo> Faulty::get(std::string_view key, const ByteRange& range, const ByteSink& sink,
                                const CallOptions& options) {
   const auto fault = next_fault(Operation::kGet, key);

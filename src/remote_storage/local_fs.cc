@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "fs/directory.h"
 #include "remote_storage/checks.h"
 #include "remote_storage/local_fs/listing.h"
 #include "remote_storage/local_fs/temporary_file.h"
+#include "remote_storage/local_fs/unfinished_uploads.h"
 #include "remote_storage/part_sizes.h"
 #include "remote_storage/url.h"
 
@@ -17,6 +19,7 @@ namespace varve {
 using local_fs::Descriptor;
 using local_fs::Directory;
 using local_fs::TemporaryFile;
+using local_fs::UploadMark;
 
 namespace {
 
@@ -105,11 +108,12 @@ struct LocalFs::OpenObject {
 
 class LocalFs::Upload : public MultipartUpload {
  public:
-  Upload(LocalFs& storage, TemporaryFile file, std::string key, uint64_t part_size)
+  Upload(LocalFs& storage, UploadMark mark, TemporaryFile file, std::string key, uint64_t part_size)
       : storage_(storage),
         key_(std::move(key)),
         part_size_(part_size),
         sizes_(key_, part_size),
+        mark_(std::move(mark)),
         file_(std::make_shared<TemporaryFile>(std::move(file))) {}
 
   Result<> upload_part(uint32_t number, ByteView body, const CallOptions& options) override {
@@ -148,6 +152,7 @@ class LocalFs::Upload : public MultipartUpload {
   void close_file() {
     const std::lock_guard lock(mutex_);
     file_.reset();
+    mark_.reset();
   }
 
   LocalFs& storage_;
@@ -155,12 +160,16 @@ class LocalFs::Upload : public MultipartUpload {
   const uint64_t part_size_;
   PartSizes sizes_;
   std::mutex mutex_;
+  // Goes after the file.
+  std::optional<UploadMark> mark_;
   // Shared with the parts that are being written, so that an abort waits for none of them.
   std::shared_ptr<TemporaryFile> file_;
 };
 
 LocalFs::LocalFs(Directory root, Clock& clock)
-    : traits_{.kind = "file", .keys_are_paths = true}, clock_(clock), root_(std::move(root)) {}
+    : traits_{.kind = "file", .shows_running_uploads = false, .keys_are_paths = true},
+      clock_(clock),
+      root_(std::move(root)) {}
 
 Result<std::unique_ptr<LocalFs>> LocalFs::open(const std::filesystem::path& root,
                                                const Options& options) {
@@ -272,7 +281,7 @@ Result<ListPage> LocalFs::list(std::string_view prefix, std::string_view continu
 Result<> LocalFs::put(std::string_view key, ByteView body, PutCondition condition,
                       const CallOptions& options) {
   VARVE_TRY(check_key(key));
-  VARVE_TRY(check_put(traits_, key, body.size()));
+  VARVE_TRY(check_put(traits_, key, body.size(), condition));
   VARVE_TRY(options.check(key, clock_));
   return not_absent(put_object(key, body, condition, options));
 }
@@ -292,9 +301,36 @@ Result<std::unique_ptr<MultipartUpload>> LocalFs::start_multipart(std::string_vi
   VARVE_TRY(check_key(key));
   VARVE_TRY(check_multipart(traits_, key, part_size));
   VARVE_TRY(options.check(key, clock_));
-  auto file = TemporaryFile::create(root_);
-  if (!file.ok()) return not_absent(Result<>(std::move(file).error())).error();
-  return std::make_unique<Upload>(*this, std::move(*file), std::string(key), part_size);
+  std::optional<TemporaryFile> file;
+  std::optional<UploadMark> mark;
+  const auto create = [&]() -> Result<> {
+    VARVE_ASSIGN(TemporaryFile created, TemporaryFile::create(root_));
+    VARVE_ASSIGN(UploadMark its_mark, UploadMark::create(root_, created, key));
+    file.emplace(std::move(created));
+    mark.emplace(std::move(its_mark));
+    return {};
+  };
+  VARVE_TRY(not_absent(create()));
+  return std::make_unique<Upload>(*this, *std::move(mark), *std::move(file), std::string(key),
+                                  part_size);
+}
+
+Result<UploadPage> LocalFs::list_uploads(std::string_view prefix, std::string_view,
+                                         const CallOptions& options) {
+  VARVE_TRY(options.check("listing of uploads of " + url(), clock_));
+  VARVE_TRY(check_root());
+  UploadPage page{.storage_time = clock_.now()};
+  VARVE_ASSIGN(page.uploads, list_unfinished_uploads(root_, prefix));
+  std::ranges::sort(page.uploads, {}, &UnfinishedUpload::key);
+  return page;
+}
+
+Result<> LocalFs::abort_upload(std::string_view key, std::string_view upload_id,
+                               const CallOptions& options) {
+  VARVE_TRY(check_key(key));
+  VARVE_TRY(options.check(key, clock_));
+  VARVE_TRY(check_root());
+  return abort_unfinished_upload(root_, key, upload_id);
 }
 
 Result<LocalFs::OpenObject> LocalFs::open_object(std::string_view key) const {

@@ -188,9 +188,54 @@ TEST_F(LocalFsTest, S2_WhatAnotherIsWritingIsNoLeftover) {
   ASSERT_TRUE(upload->upload_part(0, as_bytes("data"), {}).ok());
   const int outcome = run_in_child([&] { return LocalFs::open(root()).ok() ? 0 : 1; });
   EXPECT_EQ(outcome, 0);
-  EXPECT_EQ(temporary_files(), 1U);
+  EXPECT_EQ(temporary_files(), 2U);
   ASSERT_TRUE(upload->complete(1, {}).ok());
   EXPECT_EQ(read("pack").value(), "data");
+}
+
+TEST_F(LocalFsTest, S2_AnUploadWhoseSenderDiedIsRemovedWithItsMark) {
+  const int outcome = run_in_child([&] {
+    return storage_->start_multipart("pack", 4, {}).value().release() != nullptr ? 0 : 1;
+  });
+  ASSERT_EQ(outcome, 0);
+  // The child left without ending its upload.
+  EXPECT_EQ(temporary_files(), 2U);
+  storage_ = open();
+  EXPECT_EQ(temporary_files(), 0U);
+}
+
+TEST_F(LocalFsTest, B1_AnUploadThatIsBeingSentIsNotAborted) {
+  const auto upload = storage_->start_multipart("pack", 4, {}).value();
+  std::string upload_id;
+  const auto entries = list_directory(root() / ".varve-temporary").value();
+  for (const auto& entry : entries) {
+    if (!entry.name.ends_with(".key")) upload_id = entry.name;
+  }
+  EXPECT_TRUE(storage_->abort_upload("pack", upload_id, {}).failed_with(ErrorCode::kConflict));
+  ASSERT_TRUE(upload->upload_part(0, as_bytes("data"), {}).ok());
+  ASSERT_TRUE(upload->complete(1, {}).ok());
+  EXPECT_EQ(read("pack").value(), "data");
+  EXPECT_EQ(temporary_files(), 0U);
+}
+
+TEST_F(LocalFsTest, S2_AnUploadIdReachesNothingButUploads) {
+  ASSERT_TRUE(put("pack").ok());
+  for (const std::string_view id : {"../pack", "../../outside/secret", "", "0123456789ABCDEF"}) {
+    EXPECT_TRUE(storage_->abort_upload("pack", id, {}).failed_with(ErrorCode::kInvalidArgument));
+  }
+  EXPECT_EQ(read("pack").value(), "body");
+}
+
+TEST_F(LocalFsTest, S2_AMarkWithoutAKeyIsNoUpload) {
+  ASSERT_TRUE(put("key").ok());
+  const auto temporary = root() / ".varve-temporary";
+  for (const std::string_view content : {"", "../escape", "/"}) {
+    ASSERT_TRUE(write_file_atomically(temporary / "0123456789abcdef", as_bytes("x")).ok());
+    ASSERT_TRUE(write_file_atomically(temporary / "0123456789abcdef.key", as_bytes(content)).ok());
+    EXPECT_THAT(storage_->list_uploads("", "", {})->uploads, IsEmpty());
+  }
+  storage_ = open();
+  EXPECT_EQ(temporary_files(), 0U);
 }
 
 TEST_F(LocalFsTest, S2_ASymbolicLinkOutOfTheRootIsNotFollowed) {
@@ -363,7 +408,7 @@ TEST_F(LocalFsTest, S14_AMultipartUploadKilledHalfWayLeavesNothing) {
   }
   char ready = 0;
   ASSERT_EQ(::read(pipe_ends[0], &ready, 1), 1);
-  EXPECT_EQ(temporary_files(), 1U);
+  EXPECT_EQ(temporary_files(), 2U);
   kill(child, SIGKILL);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
   close(pipe_ends[0]);

@@ -14,6 +14,8 @@ class MemoryStorage : public RemoteStorage {
  public:
   // `clock` must outlive it; it gives the times of objects and judges deadlines.
   explicit MemoryStorage(Clock& clock = system_clock());
+  // One that claims to be able to do less.
+  MemoryStorage(Clock& clock, StorageTraits traits);
 
   const StorageTraits& traits() const override { return traits_; }
   std::string url() const override { return "memory:"; }
@@ -24,6 +26,10 @@ class MemoryStorage : public RemoteStorage {
                const CallOptions& options) override;
   Result<std::unique_ptr<MultipartUpload>> start_multipart(std::string_view key, uint64_t part_size,
                                                            const CallOptions& options) override;
+  Result<UploadPage> list_uploads(std::string_view prefix, std::string_view continuation,
+                                  const CallOptions& options) override;
+  Result<> abort_upload(std::string_view key, std::string_view upload_id,
+                        const CallOptions& options) override;
   Result<ObjectInfo> get(std::string_view key, const ByteRange& range, const ByteSink& sink,
                          const CallOptions& options) override;
   Result<ObjectInfo> head(std::string_view key, const CallOptions& options) override;
@@ -32,6 +38,12 @@ class MemoryStorage : public RemoteStorage {
 
  private:
   class Upload;
+  struct Parts;
+  struct RunningUpload {
+    std::string key;
+    Timestamp started_at;
+    std::shared_ptr<Parts> parts;
+  };
   struct Object {
     std::shared_ptr<const Bytes> body;
     Timestamp last_modified;
@@ -45,6 +57,9 @@ class MemoryStorage : public RemoteStorage {
   mutable std::mutex mutex_;
   // Ordered as std::string compares: as unsigned bytes.
   std::map<std::string, Object, std::less<>> objects_;
+  // By upload ID.
+  std::map<std::string, RunningUpload, std::less<>> uploads_;
+  uint64_t next_upload_ = 1;
 };
 
 }  // namespace varve

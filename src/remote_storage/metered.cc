@@ -148,6 +148,18 @@ Result<std::unique_ptr<MultipartUpload>> Metered::start_multipart(std::string_vi
   return std::make_unique<Upload>(*this, std::move(upload));
 }
 
+Result<UploadPage> Metered::list_uploads(std::string_view prefix, std::string_view continuation,
+                                         const CallOptions& options) {
+  return measure(Operation::kMultipartList, 0,
+                 [&] { return inner_->list_uploads(prefix, continuation, options); });
+}
+
+Result<> Metered::abort_upload(std::string_view key, std::string_view upload_id,
+                               const CallOptions& options) {
+  return measure(Operation::kMultipartAbort, 0,
+                 [&] { return inner_->abort_upload(key, upload_id, options); });
+}
+
 Result<ObjectInfo> Metered::get(std::string_view key, const ByteRange& range, const ByteSink& sink,
                                 const CallOptions& options) {
   const ByteSink counting([&](const ObjectInfo& info) { return sink.start(info); },

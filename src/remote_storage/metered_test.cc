@@ -51,11 +51,14 @@ TEST(Metered, CountsEveryStepOfAMultipartUpload) {
     const auto aborted = storage.start_multipart("three", 2, {}).value();
     ASSERT_TRUE(aborted->abort({}).ok());
   }
+  ASSERT_TRUE(storage.list_uploads("", "", {}).ok());
+  ASSERT_TRUE(storage.abort_upload("four", "4", {}).ok());
   const RequestCounts counts = storage.counts();
   EXPECT_EQ(counts.total(Operation::kMultipartCreate), 3U);
   EXPECT_EQ(counts.total(Operation::kMultipartPart), 2U);
   EXPECT_EQ(counts.total(Operation::kMultipartComplete), 1U);
-  EXPECT_EQ(counts.total(Operation::kMultipartAbort), 2U);
+  EXPECT_EQ(counts.total(Operation::kMultipartAbort), 3U);
+  EXPECT_EQ(counts.total(Operation::kMultipartList), 1U);
   EXPECT_EQ(counts.bytes_sent, 3U);
 }
 
@@ -127,8 +130,9 @@ TEST(Prices, W3_OneThousandRequestsOfAKindCostTheirListPrice) {
         100;
     return cost_usd(counts);
   };
-  for (const Operation operation : {Operation::kPut, Operation::kList, Operation::kMultipartCreate,
-                                    Operation::kMultipartPart, Operation::kMultipartComplete}) {
+  for (const Operation operation :
+       {Operation::kPut, Operation::kList, Operation::kMultipartCreate, Operation::kMultipartPart,
+        Operation::kMultipartComplete, Operation::kMultipartList}) {
     EXPECT_DOUBLE_EQ(cost(operation), 0.005) << name(operation);
   }
   EXPECT_DOUBLE_EQ(cost(Operation::kGet), 0.0004);

@@ -16,8 +16,9 @@ enum class Operation {
   kMultipartPart,
   kMultipartComplete,
   kMultipartAbort,
+  kMultipartList,
 };
-inline constexpr size_t kOperationCount = 9;
+inline constexpr size_t kOperationCount = 10;
 
 // "put", "get", "list", "head", "delete", "multipart_create", ...: labels of metrics and JSON keys.
 constexpr std::string_view name(Operation operation) {
@@ -40,6 +41,8 @@ constexpr std::string_view name(Operation operation) {
       return "multipart_complete";
     case Operation::kMultipartAbort:
       return "multipart_abort";
+    case Operation::kMultipartList:
+      return "multipart_list";
   }
   return "unknown";
 }

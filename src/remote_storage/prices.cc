@@ -9,6 +9,7 @@ double price_usd(Operation operation, const Prices& prices) {
     case Operation::kMultipartCreate:
     case Operation::kMultipartPart:
     case Operation::kMultipartComplete:
+    case Operation::kMultipartList:
       return prices.write / 1000;
     case Operation::kGet:
     case Operation::kHead:

@@ -7,7 +7,8 @@ namespace varve {
 
 // US dollars per 1,000 requests.
 struct Prices {
-  double write = 0;   // PUT, COPY, POST, LIST; creating, sending and completing multipart uploads.
+  double write = 0;   // PUT, COPY, POST, LIST; creating, sending, completing and listing
+                      // multipart uploads.
   double read = 0;    // GET and everything else.
   double cancel = 0;  // DELETE, and aborting multipart uploads.
 };

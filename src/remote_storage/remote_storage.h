@@ -30,8 +30,12 @@ namespace varve {
 struct StorageTraits {
   // Shown to people: "file", "memory", "s3".
   std::string kind;
-  // put() with PutCondition::kIfAbsent is atomic against every other writer.
+  // put() with PutCondition::kIfAbsent is atomic against every other writer; without, it is refused
+  // as InvalidArgument.
   bool conditional_put = true;
+  // list_uploads() shows uploads that are still being sent, too, and abort_upload() ends them;
+  // otherwise only those whose sender is gone.
+  bool shows_running_uploads = true;
   // Keys are paths of a file system: while "a" is an object no key can start with "a/", nor the
   // other way round, and a component has at most 255 bytes. What does not fit is InvalidArgument.
   bool keys_are_paths = false;
@@ -55,6 +59,25 @@ struct ObjectInfo {
 struct ListPage {
   // In ascending order of keys, as unsigned bytes.
   std::vector<ObjectInfo> objects = {};
+  // Pass it to the next call; empty on the last page.
+  std::string continuation = {};
+  // The storage's clock when it answered.
+  Timestamp storage_time = {};
+};
+
+// An upload in parts that was neither completed nor aborted. Its parts take up space, and no
+// listing of objects shows them.
+struct UnfinishedUpload {
+  std::string key;
+  // Tells it from other uploads of the same key; any text that the storage chose.
+  std::string upload_id = {};
+  // By the storage's clock.
+  Timestamp started_at = {};
+};
+
+struct UploadPage {
+  // In ascending order of keys.
+  std::vector<UnfinishedUpload> uploads = {};
   // Pass it to the next call; empty on the last page.
   std::string continuation = {};
   // The storage's clock when it answered.
@@ -155,6 +178,17 @@ class RemoteStorage {
   virtual Result<std::unique_ptr<MultipartUpload>> start_multipart(std::string_view key,
                                                                    uint64_t part_size,
                                                                    const CallOptions& options) = 0;
+
+  // A page of the unfinished uploads whose keys start with `prefix`, as list() has those of
+  // objects. One that ends while they are listed may be shown or not.
+  virtual Result<UploadPage> list_uploads(std::string_view prefix, std::string_view continuation,
+                                          const CallOptions& options) = 0;
+
+  // Ends an unfinished upload and frees what it takes; one that is gone counts as aborted.
+  // Conflict, and nothing is done, when it is still being sent and the storage does not show such
+  // uploads.
+  virtual Result<> abort_upload(std::string_view key, std::string_view upload_id,
+                                const CallOptions& options) = 0;
 
   // Streams a range of an object into `sink`; returns the whole object's size and time. NotFound
   // only when the object is definitely absent; InvalidArgument when the range starts beyond the

@@ -166,6 +166,18 @@ Result<std::unique_ptr<MultipartUpload>> Retrying::start_multipart(std::string_v
   return std::make_unique<Upload>(*this, std::move(upload), std::string(key));
 }
 
+Result<UploadPage> Retrying::list_uploads(std::string_view prefix, std::string_view continuation,
+                                          const CallOptions& options) {
+  return repeat({Operation::kMultipartList, prefix, options},
+                [&] { return inner_->list_uploads(prefix, continuation, options); });
+}
+
+Result<> Retrying::abort_upload(std::string_view key, std::string_view upload_id,
+                                const CallOptions& options) {
+  return repeat({Operation::kMultipartAbort, key, options},
+                [&] { return inner_->abort_upload(key, upload_id, options); });
+}
+
 Result<ObjectInfo> Retrying::get(std::string_view key, const ByteRange& range, const ByteSink& sink,
                                  const CallOptions& options) {
   Download download(*inner_, key, range, sink);

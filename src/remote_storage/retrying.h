@@ -52,6 +52,10 @@ class Retrying : public RemoteStorage {
                const CallOptions& options) override;
   Result<std::unique_ptr<MultipartUpload>> start_multipart(std::string_view key, uint64_t part_size,
                                                            const CallOptions& options) override;
+  Result<UploadPage> list_uploads(std::string_view prefix, std::string_view continuation,
+                                  const CallOptions& options) override;
+  Result<> abort_upload(std::string_view key, std::string_view upload_id,
+                        const CallOptions& options) override;
   Result<ObjectInfo> get(std::string_view key, const ByteRange& range, const ByteSink& sink,
                          const CallOptions& options) override;
   Result<ObjectInfo> head(std::string_view key, const CallOptions& options) override;

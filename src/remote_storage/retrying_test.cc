@@ -63,6 +63,16 @@ TEST_F(RetryingTest, RepeatsWhatMaySucceedLaterAndWaitsLongerEachTime) {
               HasSubstr("varve_remote_storage_retries_total{operation=\"put\"} 2"));
 }
 
+TEST_F(RetryingTest, RepeatsTheListingAndTheAbortOfUnfinishedUploads) {
+  const auto upload = memory_->start_multipart("pack", 4, {}).value();
+  fail({{.operation = Operation::kMultipartList, .fault = Fault::fail_before()},
+        {.operation = Operation::kMultipartAbort, .fault = Fault::fail_after()}});
+  const auto uploads = list_uploads_older_than(*retrying_, "", {}, {}).value();
+  ASSERT_EQ(uploads.size(), 1U);
+  EXPECT_TRUE(retrying_->abort_upload("pack", uploads[0].upload_id, {}).ok());
+  EXPECT_THAT(memory_->list_uploads("", "", {})->uploads, IsEmpty());
+}
+
 TEST_F(RetryingTest, GivesUpAfterItsAttemptsWithTheLastError) {
   fail({{.operation = Operation::kHead,
          .fault = Fault::fail_before(ErrorCode::kThrottled),

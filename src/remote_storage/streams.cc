@@ -35,6 +35,10 @@ Result<> check_absent(RemoteStorage& storage, std::string_view key, const CallOp
   return make_error(ErrorCode::kConflict, "object {} exists already", key);
 }
 
+Duration age_of(const UnfinishedUpload& upload, const UploadPage& page) {
+  return std::chrono::microseconds(page.storage_time.micros - upload.started_at.micros);
+}
+
 Result<uint64_t> upload_parts(MultipartUpload& upload, ByteView first, PartReader& reader,
                               const CallOptions& options) {
   uint64_t size = first.size();
@@ -91,6 +95,21 @@ Result<std::vector<ObjectInfo>> list_all(RemoteStorage& storage, std::string_vie
     continuation = std::move(page.continuation);
   } while (!continuation.empty());
   return objects;
+}
+
+Result<std::vector<UnfinishedUpload>> list_uploads_older_than(RemoteStorage& storage,
+                                                              std::string_view prefix, Duration age,
+                                                              const CallOptions& options) {
+  std::vector<UnfinishedUpload> uploads;
+  std::string continuation;
+  do {
+    VARVE_ASSIGN(UploadPage page, storage.list_uploads(prefix, continuation, options));
+    for (UnfinishedUpload& upload : page.uploads) {
+      if (age_of(upload, page) >= age) uploads.push_back(std::move(upload));
+    }
+    continuation = std::move(page.continuation);
+  } while (!continuation.empty());
+  return uploads;
 }
 
 }  // namespace varve

@@ -30,4 +30,10 @@ Result<Bytes> get_bytes(RemoteStorage& storage, std::string_view key, const Byte
 Result<std::vector<ObjectInfo>> list_all(RemoteStorage& storage, std::string_view prefix,
                                          const CallOptions& options);
 
+// Every unfinished upload under a prefix that was started at least `age` ago by the storage's
+// clock, over all pages.
+Result<std::vector<UnfinishedUpload>> list_uploads_older_than(RemoteStorage& storage,
+                                                              std::string_view prefix, Duration age,
+                                                              const CallOptions& options);
+
 }  // namespace varve

@@ -11,6 +11,14 @@ std::string outcome_name(size_t outcome) {
   return outcome == 0 ? kOk : std::string(name(static_cast<ErrorCode>(outcome - 1)));
 }
 
+Json retired_to_json(const std::vector<RetiredObject>& retired) {
+  Json json = Json::array();
+  for (const RetiredObject& object : retired) {
+    json.push_back({{"object", object.object}, {"superseded_by", object.superseded_by}});
+  }
+  return json;
+}
+
 Json stamp_to_json(const CommitStamp& stamp) {
   return {{"sequence", stamp.sequence},
           {"writer", stamp.writer.to_string()},
@@ -150,11 +158,23 @@ Json to_json(const ShownObject& object) {
     put_metadata(json, object.timeline->metadata);
     put_origin(json, object.timeline->metadata);
     json["layers"] = to_json_array(object.timeline->layers);
-    Json retired = Json::array();
-    for (const RetiredObject& other : object.timeline->retired) {
-      retired.push_back({{"object", other.object}, {"superseded_by", other.superseded_by}});
-    }
-    json["retired"] = std::move(retired);
+    json["manifest"] = "full";
+    json["retired"] = retired_to_json(object.timeline->retired);
+  }
+  if (object.timeline_delta) {
+    const TimelineManifestDelta& delta = *object.timeline_delta;
+    json.update(stamp_to_json(delta.stamp));
+    json["deleted"] = false;
+    put_metadata(json, delta.metadata);
+    put_origin(json, delta.metadata);
+    json["manifest"] = "delta";
+    json["base"] = delta.base.object;
+    json["layers_added"] = to_json_array(delta.added_layers);
+    Json removed = Json::array();
+    for (const LayerName& layer : delta.removed_layers) removed.push_back(layer.to_string());
+    json["layers_removed"] = std::move(removed);
+    json["retired_added"] = retired_to_json(delta.added_retired);
+    json["retired_removed"] = delta.removed_retired;
   }
   if (object.pack) {
     json["nonce"] = object.pack->nonce.to_string();

@@ -9,6 +9,7 @@ namespace varve {
 std::vector<LayerEntry> ShownObject::members() const {
   std::vector<LayerEntry> members;
   if (timeline) members = timeline->layers;
+  if (timeline_delta) members = timeline_delta->added_layers;
   if (pack) members = pack->members;
   std::erase_if(members,
                 [&](const LayerEntry& layer) { return layer.stored.object != name.file_name(); });
@@ -28,9 +29,13 @@ Result<ShownObject> show_object(RemoteStorage& storage, const std::string& key,
       break;
     }
     case ObjectKind::kTimelineArchive: {
-      VARVE_ASSIGN(auto commit, read_timeline_commit(storage, shown.name, call));
-      shown.tail = std::move(commit.tail);
-      shown.timeline = std::move(commit.manifest);
+      VARVE_ASSIGN(auto archive, read_timeline_archive(storage, shown.name, call));
+      shown.tail = std::move(archive.tail);
+      if (archive.delta() != nullptr) {
+        shown.timeline_delta = std::get<TimelineManifestDelta>(std::move(archive.manifest));
+      } else {
+        shown.timeline = std::get<TimelineManifest>(std::move(archive.manifest));
+      }
       break;
     }
     case ObjectKind::kPack: {

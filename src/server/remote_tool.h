@@ -15,9 +15,10 @@ namespace varve {
 struct ShownObject {
   ObjectName name;
   ObjectTail tail;
-  // By kind, one of them.
+  // By kind, one of them. A commit of a timeline has its manifest whole or as a delta.
   std::optional<TenantManifest> tenant;
   std::optional<TimelineManifest> timeline;
+  std::optional<TimelineManifestDelta> timeline_delta;
   std::optional<PackManifest> pack;
 
   // The members that lie in this object itself.

@@ -1,10 +1,12 @@
 #include "storage_sync/attach.h"
 
+#include "base/logging.h"
 #include "fs/directory.h"
 #include "runtime/parallel.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/reconcile.h"
 #include "storage_sync/remote_listing.h"
+#include "storage_sync/stale_uploads.h"
 #include "storage_sync/tenant_log.h"
 #include "storage_sync/upload.h"
 
@@ -33,6 +35,7 @@ class Attach {
       local.attaching = false;
       return {};
     }));
+    abort_uploads_of_former_owner();
     return true;
   }
 
@@ -45,6 +48,13 @@ class Attach {
       local.attaching = true;
       return {};
     });
+  }
+
+  // They can no longer become commits; that they lie about is no reason to fail.
+  void abort_uploads_of_former_owner() const {
+    const auto aborted =
+        abort_stale_uploads(context_.storage, id_, Duration::zero(), options_.call);
+    if (!aborted.ok()) log_error("unfinished uploads of the former owner remain", aborted.error());
   }
 
   Error somebody_writes(const std::string& what) const {
@@ -158,7 +168,7 @@ class Attach {
       VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options_.call));
       VARVE_TRY(check_not_parted(id, kept, head, commit.manifest));
       state = LocalManifest::from_commit({head, commit.tail.trailer.checksum()},
-                                         std::move(commit.manifest));
+                                         std::move(commit.manifest), commit.base);
     }
     if (kept == nullptr) {
       VARVE_TRY(create_directories_durably(store_.timeline_directory(id)));

@@ -83,6 +83,14 @@ class Interposed : public RemoteStorage {
                                             const CallOptions& options) override {
     return inner_.remove(keys, options);
   }
+  Result<UploadPage> list_uploads(std::string_view prefix, std::string_view continuation,
+                                  const CallOptions& options) override {
+    return inner_.list_uploads(prefix, continuation, options);
+  }
+  Result<> abort_upload(std::string_view key, std::string_view upload_id,
+                        const CallOptions& options) override {
+    return inner_.abort_upload(key, upload_id, options);
+  }
 
  private:
   RemoteStorage& inner_;

@@ -17,7 +17,7 @@ class Download : public SyncTest {
   void SetUp() override {
     for (uint8_t i = 1; i <= 3; ++i) server.add_layer(local_, layer_name(i), noise(1000, i));
     VARVE_ASSERT_OK(server.upload(local_));
-    target_ = LocalManifest::from_commit(local_.head, committed(1));
+    target_ = LocalManifest::from_commit(local_.head, committed(1), {});
   }
 
   std::filesystem::path file(uint8_t number) { return directory_ / layer_name(number).to_string(); }

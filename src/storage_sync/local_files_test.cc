@@ -166,7 +166,7 @@ TEST_F(LocalFiles, AnAttemptThatCouldNotBeNotedIsNotTakenForNoted) {
 TEST_F(LocalFiles, AStateIsInSyncUntilMetadataOrLayersChange) {
   LocalManifest local = example_manifest();
   EXPECT_FALSE(local.in_sync());
-  local.note_commit({4, 1}, local.manifest);
+  local.note_commit({4, 1}, local.manifest, {});
   EXPECT_TRUE(local.in_sync());
   LocalManifest changed = local;
   changed.manifest.metadata.disk_consistent_lsn = Lsn{2000};

@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::string_view kMagic = "VARVEMET";
 
-std::vector<std::string> objects_of(const TimelineManifest& manifest) {
+std::vector<std::string> objects_of(const TimelineManifest& manifest,
+                                    const std::optional<ManifestBase>& base) {
   std::set<std::string> objects;
+  if (base) objects.insert(base->object);
   for (const LayerEntry& layer : manifest.layers) objects.insert(layer.stored.object);
   objects.erase(std::string());
   return {objects.begin(), objects.end()};
@@ -32,15 +34,17 @@ uint64_t LocalManifest::state_checksum() const {
   return checksum64(out.view());
 }
 
-LocalManifest LocalManifest::from_commit(const LogHead& head, TimelineManifest manifest) {
+LocalManifest LocalManifest::from_commit(const LogHead& head, TimelineManifest manifest,
+                                         const std::optional<ManifestBase>& base) {
   LocalManifest local;
   local.manifest = std::move(manifest);
   const TimelineManifest committed = local.manifest;
-  local.note_commit(head, committed);
+  local.note_commit(head, committed, base);
   return local;
 }
 
-void LocalManifest::note_commit(const LogHead& new_head, const TimelineManifest& committed) {
+void LocalManifest::note_commit(const LogHead& new_head, const TimelineManifest& committed,
+                                const std::optional<ManifestBase>& base) {
   std::map<LayerName, const LayerEntry*> stored;
   for (const LayerEntry& layer : committed.layers) stored.emplace(layer.name, &layer);
   for (LayerEntry& layer : manifest.layers) {
@@ -51,7 +55,7 @@ void LocalManifest::note_commit(const LogHead& new_head, const TimelineManifest&
   }
   head = new_head;
   remote_consistent_lsn = committed.metadata.disk_consistent_lsn;
-  remote_objects = objects_of(committed);
+  remote_objects = objects_of(committed, base);
   manifest.stamp = committed.stamp;
   manifest.retired = committed.retired;
   LocalManifest remote;

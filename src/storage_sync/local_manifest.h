@@ -7,8 +7,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "storage_sync/manifest.h"
+#include "storage_sync/manifest_delta.h"
 #include "storage_sync/remote_log.h"
 
 namespace varve {
@@ -25,7 +27,8 @@ struct LocalManifest {
   Lsn remote_consistent_lsn;
   // state_checksum() as of `head`; 0 when there is none.
   uint64_t remote_state = 0;
-  // Objects of the log that the manifest at `head` refers to.
+  // Objects of the log that the commit at `head` refers to: those that hold its layers, and the one
+  // that its manifest is a delta of.
   std::vector<std::string> remote_objects;
   // The state here. A layer without a stored object is not remote yet.
   TimelineManifest manifest;
@@ -35,11 +38,14 @@ struct LocalManifest {
   // The state at `head` is the state here.
   bool in_sync() const { return head.sequence > 0 && remote_state == state_checksum(); }
 
-  // The local manifest of a timeline of which nothing is known but a commit.
-  static LocalManifest from_commit(const LogHead& head, TimelineManifest manifest);
+  // The local manifest of a timeline of which nothing is known but a commit. `base` is what that is
+  // stored as a delta of.
+  static LocalManifest from_commit(const LogHead& head, TimelineManifest manifest,
+                                   const std::optional<ManifestBase>& base);
 
   // Takes over what a commit says about where layers are stored.
-  void note_commit(const LogHead& new_head, const TimelineManifest& committed);
+  void note_commit(const LogHead& new_head, const TimelineManifest& committed,
+                   const std::optional<ManifestBase>& base);
 
   Bytes encode() const;
   static Result<LocalManifest> decode(ByteView bytes);

@@ -24,6 +24,13 @@ std::filesystem::path LocalStore::timeline_directory(const TenantTimelineId& tim
   return timelines_directory(timeline.tenant) / timeline.timeline.to_string();
 }
 
+std::vector<TenantId> LocalStore::tenants() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<TenantId> ids;
+  for (const auto& [id, tenant] : tenants_) ids.push_back(id);
+  return ids;
+}
+
 std::shared_ptr<KeptTenant> LocalStore::tenant(const TenantId& id) const {
   const std::lock_guard lock(mutex_);
   return find_or_null(tenants_, id);

@@ -23,6 +23,7 @@ class LocalStore {
   std::filesystem::path timelines_directory(const TenantId& tenant) const;
   std::filesystem::path timeline_directory(const TenantTimelineId& timeline) const;
 
+  std::vector<TenantId> tenants() const;
   // Null when there is none.
   std::shared_ptr<KeptTenant> tenant(const TenantId& id) const;
   std::shared_ptr<KeptTimeline> timeline(const TenantTimelineId& id) const;

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/checksum.h"
@@ -54,18 +55,24 @@ struct LayerEntry {
 struct RetiredObject {
   std::string object;
   uint64_t superseded_by = 0;  // Sequence of the first commit that did without it.
+
   bool operator==(const RetiredObject&) const = default;
+  // In the order in which they were retired.
+  auto operator<=>(const RetiredObject& other) const {
+    return std::tie(superseded_by, object) <=> std::tie(other.superseded_by, other.object);
+  }
 };
 
-// The state of a timeline as of one commit.
+// The state of a timeline as of one commit. A commit holds it whole, or as the difference to an
+// earlier one: see manifest_delta.h.
 struct TimelineManifest {
   TenantTimelineId id;
   CommitStamp stamp;
   // The last commit of a deleted timeline; it has no layers, and nothing follows it.
   bool deleted = false;
   TimelineMetadata metadata;
-  std::vector<LayerEntry> layers;  // Sorted by name.
-  std::vector<RetiredObject> retired;
+  std::vector<LayerEntry> layers;      // Sorted by name.
+  std::vector<RetiredObject> retired;  // Ascending, each object once.
 
   bool operator==(const TimelineManifest&) const = default;
   Bytes encode() const;

@@ -9,6 +9,7 @@
 #include "fs/file.h"
 #include "remote_storage/streams.h"
 #include "storage_sync/frame_codec.h"
+#include "storage_sync/manifest_fields.h"
 
 namespace varve {
 namespace {
@@ -25,13 +26,11 @@ std::string in_member(const LogName& log, const LayerEntry& layer) {
                      layer.name.to_string());
 }
 
-Result<> check_identity(const ObjectName& object, const TimelineManifest& manifest) {
-  if (object.log == LogName{manifest.id.tenant, manifest.id.timeline} &&
-      object.sequence == manifest.stamp.sequence) {
-    return {};
-  }
+Result<> check_identity(const ObjectName& object, const TenantTimelineId& id,
+                        const CommitStamp& stamp) {
+  if (object.log == LogName{id.tenant, id.timeline} && object.sequence == stamp.sequence) return {};
   return make_error(ErrorCode::kCorrupted, "{}: its manifest is that of {} at number {}",
-                    in_object(object), manifest.id, manifest.stamp.sequence);
+                    in_object(object), id, stamp.sequence);
 }
 
 Result<> check_identity(const ObjectName& object, const TenantManifest& manifest) {
@@ -207,9 +206,71 @@ Result<> check_object_header(RemoteStorage& storage, const ObjectName& object,
   return check().context(in_object(object));
 }
 
+const CommitStamp& ReadTimelineArchive::stamp() const {
+  return std::visit([](const auto& any) -> const CommitStamp& { return any.stamp; }, manifest);
+}
+
+const std::vector<LayerEntry>& ReadTimelineArchive::layers() const {
+  const TimelineManifestDelta* changes = delta();
+  return changes != nullptr ? changes->added_layers : std::get<TimelineManifest>(manifest).layers;
+}
+
+const TimelineManifestDelta* ReadTimelineArchive::delta() const {
+  return std::get_if<TimelineManifestDelta>(&manifest);
+}
+
+Result<ReadTimelineArchive> read_timeline_archive(RemoteStorage& storage, const ObjectName& object,
+                                                  const CallOptions& options) {
+  ReadTimelineArchive read;
+  VARVE_ASSIGN(read.tail, read_object_tail(storage, object, options));
+  const auto decode_and_check = [&]<typename Manifest>(Result<Manifest> decoded) -> Result<> {
+    if (!decoded.ok()) return decoded.error().context(in_object(object));
+    VARVE_TRY(check_identity(object, decoded->id, decoded->stamp));
+    read.manifest = *std::move(decoded);
+    return {};
+  };
+  if (is_manifest_of(ManifestKind::kTimelineDelta, read.tail.manifest)) {
+    VARVE_TRY(decode_and_check(TimelineManifestDelta::decode(read.tail.manifest)));
+  } else {
+    VARVE_TRY(decode_and_check(TimelineManifest::decode(read.tail.manifest)));
+  }
+  return read;
+}
+
+Result<ReadTimelineCommit> complete_timeline_commit(RemoteStorage& storage,
+                                                    const ObjectName& object,
+                                                    ReadTimelineArchive archive,
+                                                    const CallOptions& options) {
+  const TimelineManifestDelta* delta = archive.delta();
+  if (delta == nullptr) {
+    return ReadTimelineCommit{
+        std::move(archive.tail), std::get<TimelineManifest>(std::move(archive.manifest)), {}};
+  }
+  const auto complete = [&]() -> Result<TimelineManifest> {
+    VARVE_ASSIGN(const ObjectName name,
+                 ObjectName::parse_file_name(object.log, delta->base.object));
+    auto base = read_timeline_archive(storage, name, options);
+    if (base.failed_with(ErrorCode::kNotFound)) {
+      // The commit itself is there: what is lost is a part of it.
+      return make_error(ErrorCode::kCorrupted, "{} is not there", in_object(name));
+    }
+    if (!base.ok()) return base.error();
+    if (base->tail.trailer.checksum() != delta->base.checksum || base->delta() != nullptr) {
+      return make_error(ErrorCode::kCorrupted, "{} is not the one it was made from",
+                        in_object(name));
+    }
+    return apply(*delta, std::get<TimelineManifest>(std::move(base->manifest)));
+  };
+  VARVE_ASSIGN(
+      TimelineManifest manifest,
+      complete().context(fmt::format("{}, a delta of {}", in_object(object), delta->base.object)));
+  return ReadTimelineCommit{std::move(archive.tail), std::move(manifest), delta->base};
+}
+
 Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const ObjectName& object,
                                                 const CallOptions& options) {
-  return read_and_decode<ReadTimelineCommit>(storage, object, options);
+  VARVE_ASSIGN(auto archive, read_timeline_archive(storage, object, options));
+  return complete_timeline_commit(storage, object, std::move(archive), options);
 }
 
 Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const ObjectName& object,

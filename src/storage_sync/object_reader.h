@@ -5,8 +5,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <variant>
 
 #include "storage_sync/manifest.h"
+#include "storage_sync/manifest_delta.h"
 #include "storage_sync/object_format.h"
 #include "storage_sync/sync_context.h"
 
@@ -27,17 +30,42 @@ Result<ObjectTail> read_object_tail(RemoteStorage& storage, const ObjectName& ob
 Result<> check_object_header(RemoteStorage& storage, const ObjectName& object,
                              const CallOptions& options);
 
-// A commit of a log, read whole. The manifest is checked to belong where the object's name says.
+// A commit of a timeline's log as its own object has it. What every read of an object checks is
+// checked here as well: its manifest belongs where the object's name says.
+struct ReadTimelineArchive {
+  ObjectTail tail;
+  std::variant<TimelineManifest, TimelineManifestDelta> manifest;
+
+  const CommitStamp& stamp() const;
+  // The layers that the object names, those whose frames it holds among them: all of the timeline,
+  // or those added since the base.
+  const std::vector<LayerEntry>& layers() const;
+  // None when the manifest is full.
+  const TimelineManifestDelta* delta() const;
+};
+Result<ReadTimelineArchive> read_timeline_archive(RemoteStorage& storage, const ObjectName& object,
+                                                  const CallOptions& options);
+
+// A commit of a log with the whole state.
 struct ReadTimelineCommit {
   ObjectTail tail;
   TimelineManifest manifest;
+  // What it is stored as a delta of; none when its object has it whole.
+  std::optional<ManifestBase> base;
 };
 struct ReadTenantCommit {
   ObjectTail tail;
   TenantManifest manifest;
 };
+// Reads a second object where the first holds a delta. Corrupted, naming both, when the base is
+// absent or not the one that the delta was made from: only the newest commit is sure to have one.
 Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const ObjectName& object,
                                                 const CallOptions& options);
+// The same for an archive that was read already.
+Result<ReadTimelineCommit> complete_timeline_commit(RemoteStorage& storage,
+                                                    const ObjectName& object,
+                                                    ReadTimelineArchive archive,
+                                                    const CallOptions& options);
 Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const ObjectName& object,
                                             const CallOptions& options);
 struct ReadPack {

@@ -54,16 +54,16 @@ Result<> check_still_head(const SyncContext& context, CommitResult& result, cons
 
 Result<CommitStamp> read_stamp(RemoteStorage& storage, const ObjectName& archive,
                                const CallOptions& options, LogHead* head) {
-  const auto give = [&](const auto& commit) {
-    if (head != nullptr) *head = {archive.sequence, commit.tail.trailer.checksum()};
-    return commit.manifest.stamp;
+  const auto give = [&](const ObjectTail& tail, const CommitStamp& stamp) {
+    if (head != nullptr) *head = {archive.sequence, tail.trailer.checksum()};
+    return stamp;
   };
   if (archive.log.is_tenant_log()) {
     VARVE_ASSIGN(const auto commit, read_tenant_commit(storage, archive, options));
-    return give(commit);
+    return give(commit.tail, commit.manifest.stamp);
   }
-  VARVE_ASSIGN(const auto commit, read_timeline_commit(storage, archive, options));
-  return give(commit);
+  VARVE_ASSIGN(const auto commit, read_timeline_archive(storage, archive, options));
+  return give(commit.tail, commit.stamp());
 }
 
 Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,

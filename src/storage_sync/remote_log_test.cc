@@ -103,7 +103,7 @@ TEST_F(RemoteLog, ARetriedPutWhoseFirstAttemptLandedIsTheCommitThatWasAskedFor) 
 
 TEST_F(RemoteLog, S6_ARivalsCommitFencesAndIsNotOverwritten) {
   LocalManifest local = begun();
-  LocalManifest theirs = LocalManifest::from_commit(local.head, committed(1));
+  LocalManifest theirs = LocalManifest::from_commit(local.head, committed(1), {});
   theirs.manifest.metadata.disk_consistent_lsn = Lsn{777};
   VARVE_ASSERT_OK(rival.upload(theirs));
   const Bytes before = object(archive(2));
@@ -128,7 +128,7 @@ TEST_F(RemoteLog, S6_AnAttemptThatLandedIsNotMistakenForARivalsNorTheOtherWayRou
   heal();
   const auto second = read_timeline_commit(storage, ObjectName::archive(kLog, 2), {}).value();
   LocalManifest theirs =
-      LocalManifest::from_commit({2, second.tail.trailer.checksum()}, second.manifest);
+      LocalManifest::from_commit({2, second.tail.trailer.checksum()}, second.manifest, {});
   theirs.manifest.metadata.disk_consistent_lsn = Lsn{777};
   VARVE_ASSERT_OK(rival.upload(theirs));
 
@@ -140,7 +140,7 @@ TEST_F(RemoteLog, S6_AnAttemptThatLandedIsNotMistakenForARivalsNorTheOtherWayRou
 
 TEST_F(RemoteLog, S6_ANumberThatIsTakenAndGoneOnReadingFences) {
   LocalManifest local = begun();
-  LocalManifest theirs = LocalManifest::from_commit(local.head, committed(1));
+  LocalManifest theirs = LocalManifest::from_commit(local.head, committed(1), {});
   theirs.manifest.metadata.disk_consistent_lsn = Lsn{777};
   VARVE_ASSERT_OK(rival.upload(theirs));
   fail({{.operation = Operation::kGet, .fault = Fault::fail_before(ErrorCode::kNotFound)}});

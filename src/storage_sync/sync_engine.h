@@ -19,11 +19,16 @@ class SyncEngine {
              Metrics& metrics);
 
   // Starts the loop, once: it reports `states`, and then does `first_tasks` and what is scheduled.
+  // Before that, uploads are aborted that an earlier process of this work directory left behind.
   void start(std::vector<TimelineSyncStatus> states, const std::vector<SyncTask>& first_tasks);
 
   SyncLoop& loop() { return loop_; }
 
  private:
+  void abort_stale_uploads_of_owned_tenants();
+
+  const SyncContext& context_;
+  LocalStore& store_;
   TimelineSyncRunner runner_;
   LanePools executor_;
   // Last, so that it shuts down while there is still everything that its tasks need.

@@ -289,16 +289,17 @@ class Startup {
       case Verdict::kDeletedUnnoticed: {
         LocalManifest& noted = *scan_.timelines.at(id);
         if (verdict == Verdict::kLandedUnnoticed) {
-          noted.note_commit(head->head(), head->commit->manifest);
+          noted.note_commit(head->head(), head->commit->manifest, head->commit->base);
         } else {
-          noted = LocalManifest::from_commit(head->head(), std::move(head->commit->manifest));
+          noted = LocalManifest::from_commit(head->head(), std::move(head->commit->manifest),
+                                             head->commit->base);
         }
         VARVE_TRY(noted.write(store_.timeline_directory(id)));
         break;
       }
       case Verdict::kBehind:
-        timeline.remote = std::make_shared<const LocalManifest>(
-            LocalManifest::from_commit(head->head(), std::move(head->commit->manifest)));
+        timeline.remote = std::make_shared<const LocalManifest>(LocalManifest::from_commit(
+            head->head(), std::move(head->commit->manifest), head->commit->base));
         break;
       case Verdict::kInSync:
       case Verdict::kLocalNewer:

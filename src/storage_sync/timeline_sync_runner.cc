@@ -82,8 +82,9 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
   }
   const auto object = ObjectName::archive({id.tenant, id.timeline}, task.commit_sequence);
   VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options));
-  const auto target = LocalManifest::from_commit(
-      {task.commit_sequence, commit.tail.trailer.checksum()}, std::move(commit.manifest));
+  const auto target =
+      LocalManifest::from_commit({task.commit_sequence, commit.tail.trailer.checksum()},
+                                 std::move(commit.manifest), commit.base);
   if (timeline == nullptr) {
     VARVE_TRY(download_timeline(context_, directory, target, progress_of(task), options));
     store_.add_timeline(target);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "storage_sync/commit_data.h"
+#include "storage_sync/delta_base.h"
 #include "storage_sync/object_reader.h"
 
 namespace varve {
@@ -31,8 +32,10 @@ Result<> add_missing_layers(const std::filesystem::path& directory, const LocalM
 
 // What the objects of the log are needed for after the new commit: those that it no longer refers
 // to keep the sequence that superseded them first.
-std::vector<RetiredObject> retire(const LocalManifest& local, const TimelineManifest& next) {
+std::vector<RetiredObject> retire(const LocalManifest& local, const TimelineManifest& next,
+                                  const std::optional<DeltaBase>& base) {
   std::set<std::string> live;
+  if (base) live.insert(base->commit.object);
   for (const LayerEntry& layer : next.layers) live.insert(layer.stored.object);
 
   std::vector<RetiredObject> retired;
@@ -50,11 +53,12 @@ std::vector<RetiredObject> retire(const LocalManifest& local, const TimelineMani
     const LogName log{next.id.tenant, next.id.timeline};
     consider(ObjectName::archive(log, local.head.sequence).file_name(), next.stamp.sequence);
   }
+  std::ranges::sort(retired);
   return retired;
 }
 
 TimelineManifest next_manifest(const LocalManifest& local, const CommitData& data,
-                               const CommitStamp& stamp) {
+                               const CommitStamp& stamp, const std::optional<DeltaBase>& base) {
   TimelineManifest next = local.manifest;
   next.stamp = stamp;
   const LogName log{next.id.tenant, next.id.timeline};
@@ -67,15 +71,56 @@ TimelineManifest next_manifest(const LocalManifest& local, const CommitData& dat
     layer.stored = found->second->stored;
     if (layer.stored.object.empty()) layer.stored.object = own_archive;
   }
-  next.retired = retire(local, next);
+  next.retired = retire(local, next, base);
   return next;
+}
+
+// What a commit says, and how.
+struct NextCommit {
+  TimelineManifest manifest;
+  // What it is stored as a delta of.
+  std::optional<ManifestBase> base;
+  Bytes encoded;
+};
+
+NextCommit next_commit(const LocalManifest& local, const CommitData& data, const CommitStamp& stamp,
+                       const std::optional<DeltaBase>& base) {
+  if (base) {
+    TimelineManifest manifest = next_manifest(local, data, stamp, base);
+    if (auto encoded = base->encode_difference(manifest)) {
+      return {std::move(manifest), base->commit, *std::move(encoded)};
+    }
+  }
+  TimelineManifest manifest = next_manifest(local, data, stamp, {});
+  Bytes encoded = manifest.encode();
+  return {std::move(manifest), {}, std::move(encoded)};
+}
+
+// The commits that begin and end what one server writes are full: they can be read without what
+// was there before.
+std::optional<DeltaBase> base_of_next(const std::filesystem::path& directory,
+                                      const UploadRequest& request, const LocalManifest& local) {
+  if (request.take_ownership || local.manifest.deleted ||
+      local.manifest.stamp.writer != request.writer) {
+    return std::nullopt;
+  }
+  return DeltaBase::read(directory, local);
+}
+
+// A full manifest becomes the base of those that follow.
+Result<> keep_base(const std::filesystem::path& directory, const LogHead& head,
+                   const NextCommit& committed) {
+  if (committed.base || committed.manifest.deleted) return {};
+  const TenantTimelineId& id = committed.manifest.id;
+  const ObjectName object = ObjectName::archive({id.tenant, id.timeline}, head.sequence);
+  return DeltaBase::write(directory, {object.file_name(), head.checksum}, committed.manifest);
 }
 
 // One attempt to commit `state`. An error says that the attempt may have landed or not.
 struct Attempt {
   CommitResult taken;
   // What was committed, where it was.
-  TimelineManifest committed;
+  NextCommit committed;
 };
 Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& request,
                              const std::filesystem::path& directory, const LocalManifest& state,
@@ -86,6 +131,7 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
   VARVE_TRY(journal.add(state.head.sequence, nonce));
   CommitData data(context, log, nonce, options);
   VARVE_TRY(add_missing_layers(directory, state, data, progress));
+  const auto base = base_of_next(directory, request, state);
   Attempt attempt;
   VARVE_ASSIGN(attempt.taken,
                commit(context, journal,
@@ -97,8 +143,8 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
                        .nonce = nonce,
                        .content = data.archive_content(),
                        .encode_manifest = [&](const CommitStamp& stamp) -> Result<Bytes> {
-                         attempt.committed = next_manifest(state, data, stamp);
-                         return attempt.committed.encode();
+                         attempt.committed = next_commit(state, data, stamp, base);
+                         return attempt.committed.encoded;
                        }},
                       options));
   return attempt;
@@ -115,9 +161,9 @@ Result<> adopt(const SyncContext& context, KeptTimeline& timeline, const CommitR
   return timeline.change([&](LocalManifest& local) -> Result<> {
     if (adopted.manifest.deleted) {
       // Nothing follows the last commit of a deleted timeline.
-      local = LocalManifest::from_commit(taken.head, adopted.manifest);
+      local = LocalManifest::from_commit(taken.head, adopted.manifest, adopted.base);
     } else {
-      local.note_commit(taken.head, adopted.manifest);
+      local.note_commit(taken.head, adopted.manifest, adopted.base);
     }
     local.head_seen = taken.head_seen;
     return {};
@@ -145,8 +191,9 @@ Result<UploadResult> upload_timeline(const SyncContext& context, const UploadReq
     const CommitResult& taken = attempt->taken;
     switch (taken.outcome) {
       case CommitOutcome::kCommitted:
+        VARVE_TRY(keep_base(timeline.directory(), taken.head, attempt->committed));
         VARVE_TRY(timeline.change([&](LocalManifest& local) -> Result<> {
-          local.note_commit(taken.head, attempt->committed);
+          local.note_commit(taken.head, attempt->committed.manifest, attempt->committed.base);
           local.head_seen = taken.head_seen;
           return {};
         }));

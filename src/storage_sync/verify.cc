@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "base/logging.h"
+#include "remote_storage/streams.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/remote_listing.h"
 #include "storage_sync/remote_log.h"
@@ -33,6 +35,7 @@ class Verifier {
       }
     }
     check_registrations();
+    VARVE_TRY(find_unfinished_uploads());
     return std::move(report_);
   }
 
@@ -112,7 +115,7 @@ class Verifier {
     previous_.reset();
     std::map<std::string, Members> objects;
     std::set<std::string> unreadable;
-    std::optional<TimelineManifest> head;
+    std::optional<ReadTimelineCommit> head;
 
     for (const ListedObject& object : listed.packs) {
       VARVE_ASSIGN(auto pack,
@@ -126,22 +129,23 @@ class Verifier {
       advance(object);
     }
     for (const ListedObject& object : listed.archives) {
-      VARVE_ASSIGN(auto commit,
-                   examine_object(read_timeline_commit(context_.storage, object.name, options_),
+      VARVE_ASSIGN(auto archive,
+                   examine_object(read_timeline_archive(context_.storage, object.name, options_),
                                   object.name));
-      if (commit) {
-        check_succession(object.name, commit->manifest.stamp, commit->tail.trailer);
-        VARVE_TRY(
-            check_members(object.name, commit->manifest.layers, objects[object.name.file_name()]));
-        if (&object == &listed.archives.back()) head = std::move(commit->manifest);
+      if (archive) {
+        check_succession(object.name, archive->stamp(), archive->tail.trailer);
+        VARVE_TRY(check_members(object.name, archive->layers(), objects[object.name.file_name()]));
+        if (&object == &listed.archives.back()) {
+          VARVE_ASSIGN(head, complete_head(object.name, *std::move(archive), objects, unreadable));
+        }
       } else {
         unreadable.insert(object.name.file_name());
       }
       advance(object);
     }
     if (head) {
-      check_references(log, *head, objects, unreadable);
-      find_orphans(listed, *head);
+      check_references(log, head->manifest, objects, unreadable);
+      find_orphans(listed, head->manifest);
     } else if (listed.archives.empty()) {
       for (const ListedObject& pack : listed.packs) {
         find(FindingKind::kOrphan, pack.name.key(), {},
@@ -149,6 +153,25 @@ class Verifier {
       }
     }
     return {};
+  }
+
+  // The newest state whole; none, and a finding, when what its manifest is a delta of can't be had.
+  // Earlier commits may well outlive their base: nobody reads their state any more.
+  Result<std::optional<ReadTimelineCommit>> complete_head(
+      const ObjectName& object, ReadTimelineArchive archive,
+      const std::map<std::string, Members>& objects, const std::set<std::string>& unreadable) {
+    if (const TimelineManifestDelta* delta = archive.delta()) {
+      const std::string& base = delta->base.object;
+      // What is unreadable as a whole was reported as such.
+      if (unreadable.contains(base)) return std::optional<ReadTimelineCommit>();
+      if (!objects.contains(base)) {
+        find(FindingKind::kMissing, object.log.prefix() + base, {},
+             fmt::format("the newest manifest, {}, is a delta of this object", object.file_name()));
+        return std::optional<ReadTimelineCommit>();
+      }
+    }
+    return examine(complete_timeline_commit(context_.storage, object, std::move(archive), options_),
+                   object);
   }
 
   // Checks the members that lie in the object itself, and collects where they are.
@@ -229,6 +252,23 @@ class Verifier {
     }
   }
 
+  // One that is younger than the grace period may still be under way.
+  Result<> find_unfinished_uploads() {
+    const auto uploads = list_uploads_older_than(context_.storage, kTenantsPrefix,
+                                                 context_.options.grace_period, options_);
+    if (uploads.failed_with(ErrorCode::kDenied)) {
+      log_error("unfinished uploads are not looked for", uploads.error());
+      return {};
+    }
+    if (!uploads.ok()) return uploads.error();
+    for (const UnfinishedUpload& upload : *uploads) {
+      find(FindingKind::kUnfinished, upload.key, {},
+           fmt::format("an upload in parts that was begun at {} and never ended",
+                       upload.started_at.to_string()));
+    }
+    return {};
+  }
+
   const SyncContext& context_;
   const VerifyDepth depth_;
   const ByteProgress& progress_;
@@ -252,6 +292,8 @@ std::string_view name(FindingKind kind) {
       return "orphan";
     case FindingKind::kForeign:
       return "foreign";
+    case FindingKind::kUnfinished:
+      return "unfinished";
   }
   return "unknown";
 }

@@ -9,13 +9,14 @@
 namespace varve {
 
 enum class FindingKind {
-  kCorrupt,  // Bytes are not what was written.
-  kMissing,  // Something refers to what is not there.
-  kOrphan,   // Nothing refers to it: it costs space and harms nothing.
-  kForeign,  // A key that is none of ours.
+  kCorrupt,     // Bytes are not what was written.
+  kMissing,     // Something refers to what is not there.
+  kOrphan,      // Nothing refers to it: it costs space and harms nothing.
+  kForeign,     // A key that is none of ours.
+  kUnfinished,  // An upload in parts that nobody will end: it costs space and harms nothing.
 };
 
-// "corrupt", "missing", "orphan", "foreign".
+// "corrupt", "missing", "orphan", "foreign", "unfinished".
 std::string_view name(FindingKind kind);
 // Whether data is damaged or lost.
 bool is_damage(FindingKind kind);

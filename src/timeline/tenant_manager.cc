@@ -210,8 +210,9 @@ Result<TenantManager::State> TenantManager::newest_state(const TenantTimelineId&
   }
   const auto object = ObjectName::archive({id.tenant, id.timeline}, timeline.remote_head);
   VARVE_ASSIGN(auto commit, read_timeline_commit(options_.remote->storage, object, options_.call));
-  timeline.remote = std::make_shared<const LocalManifest>(LocalManifest::from_commit(
-      {timeline.remote_head, commit.tail.trailer.checksum()}, std::move(commit.manifest)));
+  timeline.remote = std::make_shared<const LocalManifest>(
+      LocalManifest::from_commit({timeline.remote_head, commit.tail.trailer.checksum()},
+                                 std::move(commit.manifest), commit.base));
   return timeline.remote;
 }
 

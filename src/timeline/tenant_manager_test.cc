@@ -283,7 +283,7 @@ TEST_F(Tenants, S6_ATimelineTakenOverByAnotherWriterFencesForGood) {
   const auto head =
       read_timeline_commit(storage, ObjectName::archive({id_.tenant, id_.timeline}, 1), {});
   LocalManifest theirs =
-      LocalManifest::from_commit({1, head->tail.trailer.checksum()}, head->manifest);
+      LocalManifest::from_commit({1, head->tail.trailer.checksum()}, head->manifest, {});
   theirs.manifest.metadata.disk_consistent_lsn = Lsn{500};
   VARVE_ASSERT_OK(other.upload(theirs));
 
@@ -302,7 +302,7 @@ TEST_F(Tenants, S6_ARivalsCommitFoundWhileUploadingFencesTheTenant) {
   const auto head =
       read_timeline_commit(storage, ObjectName::archive({id_.tenant, id_.timeline}, 1), {});
   LocalManifest theirs =
-      LocalManifest::from_commit({1, head->tail.trailer.checksum()}, head->manifest);
+      LocalManifest::from_commit({1, head->tail.trailer.checksum()}, head->manifest, {});
   theirs.manifest.metadata.disk_consistent_lsn = Lsn{500};
   VARVE_ASSERT_OK(other.upload(theirs));
   EXPECT_TRUE(manager.delete_timeline(id_).failed_with(ErrorCode::kConflict));

@@ -11,6 +11,8 @@
 namespace varve::local_fs {
 namespace {
 
+constexpr size_t kNameDigits = 16;
+
 Result<Directory> open_temporary_directory(const Directory& root) {
   const std::string name(kTemporaryDirectory);
   if (mkdirat(root.descriptor.get(), name.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -45,7 +47,7 @@ Result<TemporaryFile> TemporaryFile::create(const Directory& root) {
   // Between creation and lock the file looks like a leftover; whoever removes it then is noticed
   // here.
   for (int attempt = 0; attempt < 10; ++attempt) {
-    std::string name = fmt::format("{:016x}", system_random().next());
+    std::string name = fmt::format("{:0{}x}", system_random().next(), kNameDigits);
     Descriptor file(openat(directory.descriptor.get(), name.c_str(),
                            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file.get() < 0) {
@@ -108,12 +110,34 @@ Result<> TemporaryFile::publish(const Directory& directory, std::string_view nam
   return sync(directory.descriptor, directory.path.string());
 }
 
+bool is_temporary_name(std::string_view name) {
+  return name.size() == kNameDigits &&
+         name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<Holder> holder_of(const Directory& temporary_directory, std::string_view name) {
+  struct stat status{};
+  const auto file = open_regular_file(temporary_directory, name, status);
+  if (file.failed_with(ErrorCode::kNotFound)) return Holder::kNoFile;
+  if (!file.ok()) return file.error();
+  // A shared lock, since it asks for no more than reading, and is let go of at once.
+  if (flock(file->get(), LOCK_SH | LOCK_NB) == 0) return Holder::kNobody;
+  if (errno == EWOULDBLOCK) return Holder::kSomebody;
+  return system_error(errno, fmt::format("cannot lock {}", temporary_directory.shown(name)));
+}
+
 Result<> remove_leftovers(const Directory& root) {
   auto directory = open_directory(root, kTemporaryDirectory);
   if (directory.failed_with(ErrorCode::kNotFound)) return {};
   if (!directory.ok()) return directory.error();
   VARVE_ASSIGN(const auto entries, read_entries(*directory));
   for (const Entry& entry : entries) {
+    if (entry.name.ends_with(kMarkSuffix)) {
+      // The mark of an upload is not held itself.
+      const auto marked = entry.name.substr(0, entry.name.size() - kMarkSuffix.size());
+      const auto holder = holder_of(*directory, marked);
+      if (!holder.ok() || *holder == Holder::kSomebody) continue;
+    }
     const Descriptor file(openat(directory->descriptor.get(), entry.name.c_str(),
                                  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (file.get() < 0 || !lock(file)) continue;

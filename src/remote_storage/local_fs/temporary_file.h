@@ -15,6 +15,8 @@ namespace varve::local_fs {
 
 // In the root itself, so that it is on the same file system. No key begins with this component.
 inline constexpr std::string_view kTemporaryDirectory = ".varve-temporary";
+// What the name of an upload's mark ends with: see unfinished_uploads.h.
+inline constexpr std::string_view kMarkSuffix = ".key";
 
 // Writing may run on several threads at once; everything else is for one.
 class TemporaryFile {
@@ -25,6 +27,8 @@ class TemporaryFile {
   TemporaryFile& operator=(TemporaryFile&&) = delete;
   // Removes the file unless it was moved to its place.
   ~TemporaryFile();
+
+  const std::string& name() const { return name_; }
 
   Result<> write_at(uint64_t offset, ByteView bytes);
 
@@ -42,6 +46,17 @@ class TemporaryFile {
   std::string name_;
   Descriptor file_;
 };
+
+// 16 hex digits.
+bool is_temporary_name(std::string_view name);
+
+enum class Holder {
+  kNoFile,
+  kNobody,
+  kSomebody,
+};
+// Whether anybody is writing the temporary file of that name.
+Result<Holder> holder_of(const Directory& temporary_directory, std::string_view name);
 
 // Removes what crashed writers left.
 Result<> remove_leftovers(const Directory& root);
