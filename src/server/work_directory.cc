@@ -27,6 +27,8 @@ Result<> WorkDirectory::init(const std::filesystem::path& path, const Settings& 
   VARVE_TRY(check_settings(settings));
   VARVE_ASSIGN(const bool initialised, path_exists(path / kSettingsFileName));
   if (initialised) {
+    // By an init, perhaps, that was killed before it came to sync that.
+    VARVE_TRY(sync_file_system(path));
     return make_error(ErrorCode::kConflict, "{} is a varve work directory already: edit {} instead",
                       path.string(), (path / kSettingsFileName).string());
   }
