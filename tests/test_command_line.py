@@ -28,7 +28,7 @@ COMMANDS = {
     "remote ls": ["--remote", "--json"],
     "remote show": ["--remote", "--json"],
     "remote extract": ["--remote"],
-    "remote verify": ["--remote", "--deep", "--json"],
+    "remote verify": ["--remote", "--deep", "--jobs", "--json"],
     "layer": ["show"],
     "layer show": ["--json"],
 }

@@ -151,6 +151,26 @@ def test_a_flipped_byte_in_the_data_is_refused_naming_object_and_member(store, f
     assert found and found <= members
 
 
+def test_a_damaged_frame_is_named_with_what_it_held_and_with_a_remedy_that_works(store, folder):
+    path = max(store.objects("pack"), key=lambda path: path.stat().st_size)
+    name = store.timeline_of(path)
+    with flipped(path, path.stat().st_size // 2):
+        finding, = store.verify().document()["findings"]
+        text = store.server.varve.run("remote", "verify", "--deep", "--jobs", 2,
+                                      "--remote", store.server.remote).stdout
+        restored = store.server.run("restore", f"acme/{name}", "--to", folder / "data")
+    assert finding["severity"] == "data_lost"
+    frames = finding["frames"]
+    assert frames["first"] == frames["last"]
+    assert frames["layer_start"] == frames["first"] * 2**20
+    assert frames["layer_start"] < frames["layer_end"] <= frames["layer_start"] + 2**20
+    ids = f"{path.parent.parent.parent.name}/{path.parent.name}"
+    assert f"varve restore {ids} --workdir" in finding["remedy"]
+    assert f"frame {frames['first']} " in text and finding["remedy"] in text, text
+    assert restored.code == 0, restored
+    assert trees.main_forks(folder / "data") == store.sources[name]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("left", [0, 1, 0.5, -1],
                          ids=["empty", "one byte", "half", "last byte lost"])

@@ -33,7 +33,7 @@ ProgressDisplay::~ProgressDisplay() {
   if (line_open_) fmt::print(stderr, "\n");
 }
 
-void ProgressDisplay::update(uint64_t done, uint64_t total) {
+void ProgressDisplay::update(uint64_t done, uint64_t total, std::string_view note) {
   const auto now = std::chrono::steady_clock::now();
   if (!start_) start_ = now;
   const bool finished = total > 0 && done >= total;
@@ -52,6 +52,7 @@ void ProgressDisplay::update(uint64_t done, uint64_t total) {
   if (total > 0 && rate > 0 && !finished) {
     line += fmt::format(", {} s left", (total - done) / rate);
   }
+  if (!note.empty()) line += fmt::format(", {}", note);
   if (is_terminal_) {
     const auto filled = static_cast<size_t>(share * kBarWidth);
     fmt::print(stderr, "\r[{:<{}}] {:3.0f} % {}\x1b[K", std::string(filled, '#'), kBarWidth,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace varve {
 
@@ -18,8 +19,8 @@ class ProgressDisplay {
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 
-  // Bytes; `total` 0 when it is not known.
-  void update(uint64_t done, uint64_t total);
+  // Bytes; `total` 0 when it is not known. `note` is shown behind them.
+  void update(uint64_t done, uint64_t total, std::string_view note = {});
 
  private:
   using Time = std::chrono::steady_clock::time_point;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
@@ -79,10 +80,30 @@ void add_extract(const Command& remote) {
   });
 }
 
+void print_finding(const Finding& finding) {
+  std::string place = finding.object;
+  if (!finding.member.empty()) place += ", member " + finding.member;
+  if (finding.frames) {
+    const FrameRun& frames = *finding.frames;
+    place += frames.first == frames.last
+                 ? fmt::format(", frame {}", frames.first)
+                 : fmt::format(", frames {} to {}", frames.first, frames.last);
+    place +=
+        fmt::format(" (bytes {} to {} of the layer)", frames.layer_start, frames.layer_end - 1);
+  }
+  std::string severity(name(finding.severity));
+  std::ranges::replace(severity, '_', ' ');
+  fmt::print("{}, {}: {}: {}\n", severity, name(finding.kind), place, finding.detail);
+}
+
 void print_report(const VerifyReport& report) {
-  for (const Finding& finding : report.findings) {
-    fmt::print("{}: {}{}: {}\n", name(finding.kind), finding.object,
-               finding.member.empty() ? "" : ", member " + finding.member, finding.detail);
+  for (size_t i = 0; i < report.findings.size(); ++i) {
+    print_finding(report.findings[i]);
+    // Neighbours are often remedied together.
+    if (i + 1 == report.findings.size() ||
+        report.findings[i + 1].remedy != report.findings[i].remedy) {
+      fmt::print("    to do: {}\n", report.findings[i].remedy);
+    }
   }
   fmt::print("{} objects, {} stored, {} of members read: {}\n", report.objects,
              format_bytes(report.bytes_stored), format_bytes(report.bytes_read),
@@ -90,22 +111,27 @@ void print_report(const VerifyReport& report) {
 }
 
 void add_verify(const Command& remote) {
-  const auto deep = std::make_shared<bool>(false);
+  const auto options = std::make_shared<VerifyOptions>();
   const Command verify = remote.leaf("verify", "Check every object and reference");
-  verify.app->add_flag("--deep", *deep, "Read every byte as well");
-  verify.with_remote().with_json().run([&common = *verify.common, deep]() -> Result<> {
+  verify.app->add_flag_callback(
+      "--deep", [options] { options->depth = VerifyDepth::kEveryByte; }, "Read every byte as well");
+  verify.app->add_option("--jobs", options->jobs, "How many objects and members to check at once")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  verify.with_remote().with_json().run([&common = *verify.common, options]() -> Result<> {
     VARVE_ASSIGN(const auto access, open_remote(common));
     ProgressDisplay display("verify: checked");
-    VARVE_ASSIGN(
-        const VerifyReport report,
-        verify_remote(
-            access->context(), *deep ? VerifyDepth::kEveryByte : VerifyDepth::kReferences,
-            [&](uint64_t done, uint64_t total) { display.update(done, total); }, common.call()));
+    const auto show = [&](const VerifyProgress& progress) {
+      display.update(
+          progress.bytes_done, progress.bytes_total,
+          fmt::format("{} of {} objects", progress.objects_done, progress.objects_total));
+    };
+    VARVE_ASSIGN(const VerifyReport report,
+                 verify_remote(access->context().storage, *options, show, common.call()));
     common.json ? print_json(to_json(report)) : print_report(report);
     if (!report.damaged()) return {};
     return make_error(ErrorCode::kCorrupted,
-                      "objects are damaged or missing: restore them from a copy of the storage, or "
-                      "import the timelines concerned again from their servers");
+                      "objects are damaged or missing: what to do is said with each of them");
   });
 }
 

@@ -1,15 +1,20 @@
-// The same work on many things at once.
+// The same work on many things, by several threads at once.
 #pragma once
 
 #include <functional>
 
-#include "base/result.h"
-#include "runtime/thread_pool.h"
+#include "runtime/call_options.h"
 
 namespace varve {
 
-// Calls `work` for 0 to count-1 on the threads of the pool, in any order, and waits for the end.
-// After an error nothing more is begun; of several errors that of the lowest number comes back.
-Result<> run_parallel(ThreadPool& pool, size_t count, const std::function<Result<>(size_t)>& work);
+// The options say when to stop: on the caller's request, or because another piece has failed.
+using IndexedWork = std::function<Result<>(size_t index, const CallOptions& options)>;
+
+// Runs work(0) to work(count - 1) on at most `threads` threads of its own, begun in this order, and
+// waits for them. The first failure is the result: it keeps what has not begun from beginning, and
+// asks what runs to stop. Cancelled when the caller's stop or deadline came first. `work` is called
+// by several threads at once; with one thread it runs on the caller's.
+Result<> run_parallel(size_t count, size_t threads, const CallOptions& options,
+                      const IndexedWork& work);
 
 }  // namespace varve

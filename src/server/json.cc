@@ -186,19 +186,26 @@ Json to_json(const ShownObject& object) {
   return json;
 }
 
-Json to_json(const VerifyReport& report) {
-  Json findings = Json::array();
-  for (const Finding& finding : report.findings) {
-    findings.push_back({{"kind", name(finding.kind)},
-                        {"object", finding.object},
-                        {"member", text_or_null(finding.member)},
-                        {"detail", finding.detail}});
+Json to_json(const Finding& finding) {
+  Json frames;
+  if (finding.frames) {
+    frames = {{"first", finding.frames->first},
+              {"last", finding.frames->last},
+              {"layer_start", finding.frames->layer_start},
+              {"layer_end", finding.frames->layer_end}};
   }
+  return {{"kind", name(finding.kind)},  {"severity", name(finding.severity)},
+          {"object", finding.object},    {"member", text_or_null(finding.member)},
+          {"frames", std::move(frames)}, {"detail", finding.detail},
+          {"remedy", finding.remedy}};
+}
+
+Json to_json(const VerifyReport& report) {
   return {{"ok", !report.damaged()},
           {"objects", report.objects},
           {"stored_bytes", report.bytes_stored},
           {"checked_bytes", report.bytes_read},
-          {"findings", std::move(findings)}};
+          {"findings", to_json_array(report.findings)}};
 }
 
 Json to_json(const LayerReport& report) {

@@ -26,6 +26,7 @@ Json to_json(const RestoreReport& restore);
 Json to_json(const ListedObject& object);
 Json to_json(const ShownObject& object);
 Json to_json(const LayerEntry& layer);
+Json to_json(const Finding& finding);
 Json to_json(const VerifyReport& report);
 Json to_json(const LayerReport& report);
 // Totals by kind of request.

@@ -116,12 +116,11 @@ class Attach {
     for (const TimelineRegistration& timeline : tenant->manifest.timelines) {
       if (!timeline.deleted) timelines.push_back(&timeline);
     }
-    // Not on the pools of the context: a commit waits for what it submits to those.
-    ThreadPool pool({.name = "attach", .threads = options_.concurrency});
-    return run_parallel(pool, timelines.size(), [&](size_t at) {
-      const ListedLog* listed = listing.find({id_, timelines[at]->id});
-      return take_timeline_log(*timelines[at], listed == nullptr ? 0 : listed->head_sequence());
-    });
+    return run_parallel(
+        timelines.size(), options_.concurrency, options_.call, [&](size_t at, const CallOptions&) {
+          const ListedLog* listed = listing.find({id_, timelines[at]->id});
+          return take_timeline_log(*timelines[at], listed == nullptr ? 0 : listed->head_sequence());
+        });
   }
 
   Result<> take_timeline_log(const TimelineRegistration& registration, uint64_t listed_head) {

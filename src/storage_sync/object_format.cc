@@ -88,6 +88,13 @@ Result<ObjectKind> decode_object_header(ByteView header) {
   return decode_kind(kind);
 }
 
+Result<> check_object_header(ByteView header, ObjectKind expected) {
+  VARVE_ASSIGN(const ObjectKind kind, decode_object_header(header));
+  if (kind == expected) return {};
+  return make_error(ErrorCode::kCorrupted, "its header says that it is a {}, not a {}", name(kind),
+                    name(expected));
+}
+
 uint64_t ObjectTrailer::checksum() const {
   return checksum64(trailer_fields(*this));
 }

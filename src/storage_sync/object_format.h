@@ -22,6 +22,8 @@ inline constexpr size_t kFrameSize = 1 << 20;
 // Room for encryption (an algorithm and a key ID per object) is in the header and must be zero.
 Bytes encode_object_header(ObjectKind kind);
 Result<ObjectKind> decode_object_header(ByteView header);
+// Corrupted also when it is that of another kind.
+Result<> check_object_header(ByteView header, ObjectKind expected);
 
 struct ObjectTrailer {
   ObjectKind kind = ObjectKind::kTimelineArchive;

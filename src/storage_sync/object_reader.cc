@@ -109,13 +109,6 @@ class OrderedDecoder {
   Checksum128Stream checksum_;
 };
 
-Result<> check_header(ObjectKind expected, ByteView header) {
-  VARVE_ASSIGN(const ObjectKind kind, decode_object_header(header));
-  if (kind == expected) return {};
-  return make_error(ErrorCode::kCorrupted, "its header says that it is a {}, not a {}", name(kind),
-                    name(expected));
-}
-
 // Reads frames that lie one behind the other with a single request. Those at the beginning of the
 // object bring its header with them, which is checked on the way.
 Result<> read_adjacent_frames(RemoteStorage& storage, const ObjectName& object,
@@ -130,7 +123,7 @@ Result<> read_adjacent_frames(RemoteStorage& storage, const ObjectName& object,
       const ByteView taken = bytes.first(std::min(kObjectHeaderSize - header.size(), bytes.size()));
       header.insert(header.end(), taken.begin(), taken.end());
       bytes = bytes.subspan(taken.size());
-      if (header.size() == kObjectHeaderSize) VARVE_TRY(check_header(object.kind, header));
+      if (header.size() == kObjectHeaderSize) VARVE_TRY(check_object_header(header, object.kind));
     }
     while (!bytes.empty() && at < frames.size()) {
       const size_t wanted = frames[at].stored_size - stored.size();
@@ -181,7 +174,7 @@ Result<ObjectTail> read_object_tail(RemoteStorage& storage, const ObjectName& ob
       have_from = needed_from;
     }
     if (have_from == 0) {
-      VARVE_TRY(check_header(object.kind, ByteView(end).first(kObjectHeaderSize)));
+      VARVE_TRY(check_object_header(ByteView(end).first(kObjectHeaderSize), object.kind));
     }
     const ByteView stored =
         ByteView(end).subspan(begin - have_from, tail.trailer.manifest_stored_size);
@@ -201,7 +194,7 @@ Result<> check_object_header(RemoteStorage& storage, const ObjectName& object,
     VARVE_ASSIGN(const Bytes header,
                  get_bytes(storage, object.key(), ByteRange::between(0, kObjectHeaderSize),
                            kObjectHeaderSize, options));
-    return check_header(object.kind, header);
+    return check_object_header(header, object.kind);
   };
   return check().context(in_object(object));
 }
@@ -283,24 +276,27 @@ Result<ReadPack> read_pack(RemoteStorage& storage, const ObjectName& object,
   return read_and_decode<ReadPack>(storage, object, options);
 }
 
+Result<FrameTable> read_frame_table(const LayerEntry& layer, const ObjectRangeReader& read) {
+  const StoredMember& stored = layer.stored;
+  if (stored.table_size != frame_table_size(layer.size)) {
+    return make_error(ErrorCode::kCorrupted, "a frame table of {} bytes does not fit {} bytes",
+                      stored.table_size, layer.size);
+  }
+  VARVE_ASSIGN(const Bytes bytes,
+               read(stored.table_offset, stored.table_offset + stored.table_size));
+  if (checksum64(bytes) != stored.table_checksum) {
+    return make_error(ErrorCode::kCorrupted, "the frame table's checksum does not match");
+  }
+  return decode_frame_table(bytes, layer.size);
+}
+
 Result<FrameTable> read_frame_table(RemoteStorage& storage, const LogName& log,
                                     const LayerEntry& layer, const CallOptions& options) {
-  const auto read = [&]() -> Result<FrameTable> {
-    const StoredMember& stored = layer.stored;
-    if (stored.table_size != frame_table_size(layer.size)) {
-      return make_error(ErrorCode::kCorrupted, "a frame table of {} bytes does not fit {} bytes",
-                        stored.table_size, layer.size);
-    }
-    const auto range =
-        ByteRange::between(stored.table_offset, stored.table_offset + stored.table_size);
-    VARVE_ASSIGN(const Bytes bytes, within_object(get_bytes(storage, log.prefix() + stored.object,
-                                                            range, stored.table_size, options)));
-    if (checksum64(bytes) != stored.table_checksum) {
-      return make_error(ErrorCode::kCorrupted, "the frame table's checksum does not match");
-    }
-    return decode_frame_table(bytes, layer.size);
+  const auto read = [&](uint64_t start, uint64_t end) {
+    return within_object(get_bytes(storage, log.prefix() + layer.stored.object,
+                                   ByteRange::between(start, end), end - start, options));
   };
-  return read().context(in_member(log, layer));
+  return read_frame_table(layer, read).context(in_member(log, layer));
 }
 
 Result<> read_member(const SyncContext& context, const LogName& log, const LayerEntry& layer,

@@ -77,6 +77,10 @@ Result<ReadPack> read_pack(RemoteStorage& storage, const ObjectName& object,
 
 Result<FrameTable> read_frame_table(RemoteStorage& storage, const LogName& log,
                                     const LayerEntry& layer, const CallOptions& options);
+// The same for a reader that has bytes of the object already; `read` gives exactly those from
+// `start` to `end`, exclusive.
+using ObjectRangeReader = std::function<Result<Bytes>(uint64_t start, uint64_t end)>;
+Result<FrameTable> read_frame_table(const LayerEntry& layer, const ObjectRangeReader& read);
 
 // Streams the whole member in order. The sink runs on the calling thread; frames are decompressed
 // on context.codec_pool. The checksum of the whole is checked at the end: until this returns, what

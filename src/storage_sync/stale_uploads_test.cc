@@ -91,8 +91,7 @@ TEST_F(StaleUploads, B3_WhoMayNotListThemVerifiesTheRest) {
   fail({{.operation = Operation::kMultipartList, .fault = Fault::fail_before(ErrorCode::kDenied)}});
   EXPECT_THAT(findings(), IsEmpty());
   fail({{.operation = Operation::kMultipartList, .fault = Fault::fail_before()}});
-  EXPECT_TRUE(verify_remote(server.context(), VerifyDepth::kReferences, {}, {})
-                  .failed_with(ErrorCode::kUnavailable));
+  EXPECT_TRUE(verify_remote(storage, {}, {}, {}).failed_with(ErrorCode::kUnavailable));
 }
 
 }  // namespace

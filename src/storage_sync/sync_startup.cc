@@ -119,8 +119,8 @@ class Startup {
         store_.add_tenant(std::move(unchanged));
       }
     }
-    VARVE_TRY(read_heads(heads, [this](const ObjectName& object) {
-      return read_tenant_commit(options_.remote->storage, object, options_.call);
+    VARVE_TRY(read_heads(heads, [this](const ObjectName& object, const CallOptions& call) {
+      return read_tenant_commit(options_.remote->storage, object, call);
     }));
     for (TenantHead& head : heads) VARVE_TRY(take_over_head(head));
     for (auto& [id, known] : data_.tenants) {
@@ -194,8 +194,8 @@ class Startup {
         }
       }
     }
-    VARVE_TRY(read_heads(heads, [this](const ObjectName& object) {
-      return read_timeline_commit(options_.remote->storage, object, options_.call);
+    VARVE_TRY(read_heads(heads, [this](const ObjectName& object, const CallOptions& call) {
+      return read_timeline_commit(options_.remote->storage, object, call);
     }));
     for (TimelineHead& head : heads) head_of.emplace(head.id, &head);
     for (auto& [tenant_id, tenant] : data_.tenants) {
@@ -349,12 +349,13 @@ class Startup {
   // Several at a time; an error other than that of a damaged commit ends it.
   template <typename Head, typename Read>
   Result<> read_heads(std::vector<Head>& heads, Read read) {
-    if (heads.empty()) return {};
-    return run_parallel(options_.remote->transfer_pool, heads.size(), [&](size_t at) -> Result<> {
-      heads[at].commit = read(heads[at].object);
-      if (heads[at].commit.ok() || heads[at].commit.failed_with(ErrorCode::kCorrupted)) return {};
-      return heads[at].commit.error();
-    });
+    return run_parallel(heads.size(), options_.parallel_reads, options_.call,
+                        [&](size_t at, const CallOptions& call) -> Result<> {
+                          auto& commit = heads[at].commit;
+                          commit = read(heads[at].object, call);
+                          if (commit.ok() || commit.failed_with(ErrorCode::kCorrupted)) return {};
+                          return commit.error();
+                        });
   }
 
   LocalStore& store_;

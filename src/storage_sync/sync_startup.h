@@ -47,6 +47,8 @@ struct SyncStartupOptions {
   const SyncContext* remote = nullptr;
   // Only this tenant is looked at, here and remotely.
   std::optional<TenantId> only_tenant;
+  // Commits that are read at once.
+  size_t parallel_reads = 8;
   CallOptions call;
 };
 

@@ -1,314 +1,189 @@
 #include "storage_sync/verify.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
-#include <optional>
 #include <set>
 
-#include "base/logging.h"
-#include "remote_storage/streams.h"
-#include "storage_sync/object_reader.h"
-#include "storage_sync/remote_listing.h"
-#include "storage_sync/remote_log.h"
+#include "runtime/parallel.h"
+#include "storage_sync/verify/data_checks.h"
+#include "storage_sync/verify/listing_checks.h"
 
 namespace varve {
 namespace {
 
-class Verifier {
+// First every object is asked what it is; then it is known what the newest states need, and the
+// data is checked.
+class Verification {
  public:
-  Verifier(const SyncContext& context, VerifyDepth depth, const ByteProgress& progress,
-           const CallOptions& options)
-      : context_(context), depth_(depth), progress_(progress), options_(options) {}
+  Verification(RemoteStorage& storage, const VerifyOptions& verify, const RemoteListing& listing,
+               const VerifyProgressCallback& progress, const CallOptions& options)
+      : storage_(storage),
+        verify_(verify),
+        options_(options),
+        listing_(listing),
+        counter_(progress, count_objects(), count_bytes()) {}
 
   Result<VerifyReport> run() {
-    VARVE_ASSIGN(listing_, list_remote(context_.storage, kTenantsPrefix, options_));
-    report_.objects = listing_.object_count;
-    report_.bytes_stored = listing_.total_size;
-    for (const auto& key : listing_.foreign_keys) {
-      find(FindingKind::kForeign, key, {}, "the key is not one that varve writes");
+    VARVE_TRY(examine_objects());
+    collect_logs();
+    VARVE_TRY(complete_heads());
+    check_logs();
+    VARVE_TRY(check_data());
+
+    VerifyReport report{.objects = listing_.object_count,
+                        .bytes_stored = listing_.total_size,
+                        .bytes_read = raw_bytes_};
+    check_listing(listing_, findings_);
+    VARVE_TRY(find_unfinished_uploads(storage_, verify_.grace_period, options_, findings_));
+    for (ExaminedObject& object : objects_) {
+      std::ranges::move(object.findings, std::back_inserter(findings_));
     }
-    for (const auto& [log, listed] : listing_.logs) {
-      if (log.is_tenant_log()) {
-        VARVE_TRY(check_tenant_log(log, listed));
-      } else {
-        VARVE_TRY(check_timeline_log(log, listed));
-      }
-    }
-    check_registrations();
-    VARVE_TRY(find_unfinished_uploads());
-    return std::move(report_);
+    sort_findings();
+    report.findings = std::move(findings_);
+    return report;
   }
 
  private:
-  // Where a member lies according to the object that holds it.
-  using Members = std::map<LayerName, LayerEntry>;
-
-  void find(FindingKind kind, std::string object, std::string member, std::string detail) {
-    report_.findings.push_back({kind, std::move(object), std::move(member), std::move(detail)});
-  }
-
-  // Turns what an object's check says into a finding; only errors that say nothing about the object
-  // itself, such as an unreachable storage, are passed on.
-  template <typename T>
-  Result<std::optional<T>> examine(Result<T> result, const ObjectName& object,
-                                   const std::string& member = {}) {
-    if (result.ok()) return std::optional<T>(*std::move(result));
-    if (result.failed_with(ErrorCode::kCorrupted) ||
-        result.failed_with(ErrorCode::kInvalidArgument)) {
-      find(FindingKind::kCorrupt, object.key(), member, result.error().message());
-    } else if (result.failed_with(ErrorCode::kNotFound)) {
-      find(FindingKind::kMissing, object.key(), member,
-           "it was listed, and vanished while it was read");
-    } else {
-      return result.error();
-    }
-    return std::optional<T>();
-  }
-
-  struct Nothing {};
-  static Result<Nothing> as_value(Result<> result) {
-    if (!result.ok()) return result.error();
-    return Nothing{};
-  }
-
-  void advance(const ListedObject& object) {
-    stored_done_ += object.size;
-    if (progress_) progress_(stored_done_, report_.bytes_stored);
-  }
-
-  // The same for a commit or pack: the object as a whole is readable only with its header.
-  template <typename Read>
-  Result<std::optional<Read>> examine_object(Result<Read> read, const ObjectName& object) {
-    if (read.ok()) {
-      auto header = check_object_header(context_.storage, object, options_);
-      if (!header.ok()) read = header.error();
-    }
-    return examine(std::move(read), object);
-  }
-
-  // Each commit names the checksum of the one before it.
-  void check_succession(const ObjectName& object, const CommitStamp& stamp,
-                        const ObjectTrailer& trailer) {
-    if (previous_ && previous_->sequence + 1 == object.sequence &&
-        previous_->checksum != stamp.predecessor_checksum) {
-      find(FindingKind::kCorrupt, object.key(), {},
-           "it does not follow the commit before it: the log was changed behind its owner's back");
-    }
-    previous_ = LogHead{object.sequence, trailer.checksum()};
-  }
-
-  Result<> check_tenant_log(const LogName& log, const ListedLog& listed) {
-    previous_.reset();
-    for (const ListedObject& object : listed.archives) {
-      VARVE_ASSIGN(
-          auto commit,
-          examine_object(read_tenant_commit(context_.storage, object.name, options_), object.name));
-      advance(object);
-      if (!commit) continue;
-      check_succession(object.name, commit->manifest.stamp, commit->tail.trailer);
-      if (&object == &listed.archives.back()) tenants_[log.tenant] = std::move(commit->manifest);
-    }
-    return {};
-  }
-
-  Result<> check_timeline_log(const LogName& log, const ListedLog& listed) {
-    previous_.reset();
-    std::map<std::string, Members> objects;
-    std::set<std::string> unreadable;
-    std::optional<ReadTimelineCommit> head;
-
-    for (const ListedObject& object : listed.packs) {
-      VARVE_ASSIGN(auto pack,
-                   examine_object(read_pack(context_.storage, object.name, options_), object.name));
-      if (pack) {
-        VARVE_TRY(
-            check_members(object.name, pack->manifest.members, objects[object.name.file_name()]));
-      } else {
-        unreadable.insert(object.name.file_name());
-      }
-      advance(object);
-    }
-    for (const ListedObject& object : listed.archives) {
-      VARVE_ASSIGN(auto archive,
-                   examine_object(read_timeline_archive(context_.storage, object.name, options_),
-                                  object.name));
-      if (archive) {
-        check_succession(object.name, archive->stamp(), archive->tail.trailer);
-        VARVE_TRY(check_members(object.name, archive->layers(), objects[object.name.file_name()]));
-        if (&object == &listed.archives.back()) {
-          VARVE_ASSIGN(head, complete_head(object.name, *std::move(archive), objects, unreadable));
-        }
-      } else {
-        unreadable.insert(object.name.file_name());
-      }
-      advance(object);
-    }
-    if (head) {
-      check_references(log, head->manifest, objects, unreadable);
-      find_orphans(listed, head->manifest);
-    } else if (listed.archives.empty()) {
-      for (const ListedObject& pack : listed.packs) {
-        find(FindingKind::kOrphan, pack.name.key(), {},
-             "its commit was never made: a large upload was interrupted");
+  template <typename Visit>
+  void for_each_object(Visit visit) const {
+    for (const auto& [name, log] : listing_.logs) {
+      for (const ListedObject& pack : log.packs) visit(name, pack, false);
+      for (const ListedObject& archive : log.archives) {
+        visit(name, archive, &archive == &log.archives.back());
       }
     }
-    return {};
+  }
+  uint64_t count_objects() const {
+    uint64_t count = 0;
+    for_each_object([&](const LogName&, const ListedObject&, bool) { ++count; });
+    return count;
+  }
+  uint64_t count_bytes() const {
+    uint64_t bytes = 0;
+    for_each_object(
+        [&](const LogName&, const ListedObject& object, bool) { bytes += object.size; });
+    return bytes;
   }
 
-  // The newest state whole; none, and a finding, when what its manifest is a delta of can't be had.
-  // Earlier commits may well outlive their base: nobody reads their state any more.
-  Result<std::optional<ReadTimelineCommit>> complete_head(
-      const ObjectName& object, ReadTimelineArchive archive,
-      const std::map<std::string, Members>& objects, const std::set<std::string>& unreadable) {
-    if (const TimelineManifestDelta* delta = archive.delta()) {
-      const std::string& base = delta->base.object;
-      // What is unreadable as a whole was reported as such.
-      if (unreadable.contains(base)) return std::optional<ReadTimelineCommit>();
-      if (!objects.contains(base)) {
-        find(FindingKind::kMissing, object.log.prefix() + base, {},
-             fmt::format("the newest manifest, {}, is a delta of this object", object.file_name()));
-        return std::optional<ReadTimelineCommit>();
-      }
+  Result<> examine_objects() {
+    for_each_object([&](const LogName&, const ListedObject& listed, bool is_newest) {
+      objects_.push_back({.listed = listed, .is_newest = is_newest});
+      progress_.emplace_back(counter_, listed.size);
+    });
+    return run_parallel(
+        objects_.size(), verify_.jobs, options_,
+        [&](size_t index, const CallOptions& options) -> Result<> {
+          ExaminedObject& object = objects_[index];
+          VARVE_ASSIGN(object, examine_object(storage_, object.listed, object.is_newest, options));
+          if (object.readable) {
+            progress_[index].advance(object.listed.size - object.manifest_offset);
+          }
+          return {};
+        });
+  }
+
+  void collect_logs() {
+    for (ExaminedObject& object : objects_) {
+      const ObjectName& name = object.listed.name;
+      ExaminedLog& log = logs_[name.log];
+      log.name = name.log;
+      (name.kind == ObjectKind::kPack ? log.packs : log.archives).push_back(&object);
     }
-    return examine(complete_timeline_commit(context_.storage, object, std::move(archive), options_),
-                   object);
   }
 
-  // Checks the members that lie in the object itself, and collects where they are.
-  Result<> check_members(const ObjectName& object, const std::vector<LayerEntry>& layers,
-                         Members& members) {
-    for (const LayerEntry& layer : layers) {
-      if (layer.stored.object != object.file_name()) continue;
-      members.emplace(layer.name, layer);
-      VARVE_TRY(check_member(object, layer));
+  Result<> complete_heads() {
+    std::vector<ExaminedLog*> unfinished;
+    for (auto& [name, log] : logs_) {
+      if (!log.archives.empty() && log.archives.back()->delta) unfinished.push_back(&log);
     }
-    return {};
+    return run_parallel(unfinished.size(), verify_.jobs, options_,
+                        [&](size_t index, const CallOptions& options) {
+                          return complete_head(storage_, *unfinished[index], options);
+                        });
   }
 
-  Result<> check_member(const ObjectName& object, const LayerEntry& layer) {
-    const std::string member = layer.name.to_string();
-    if (depth_ == VerifyDepth::kReferences) {
-      auto table =
-          examine(read_frame_table(context_.storage, object.log, layer, options_), object, member);
-      if (!table.ok()) return table.error();
-      return {};
+  void check_logs() {
+    for (const auto& [name, log] : logs_) {
+      check_succession(log, findings_);
+      check_references(log, findings_);
     }
-    const ByteSink count = [&](ByteView bytes) -> Result<> {
-      report_.bytes_read += bytes.size();
-      return {};
-    };
-    auto read = examine(as_value(read_member(context_, object.log, layer, count, options_)), object,
-                        member);
-    if (!read.ok()) return read.error();
-    return {};
+    check_registrations(logs_, findings_);
   }
 
-  void check_references(const LogName& log, const TimelineManifest& head,
-                        const std::map<std::string, Members>& objects,
-                        const std::set<std::string>& unreadable) {
-    for (const LayerEntry& layer : head.layers) {
-      const std::string key = log.prefix() + layer.stored.object;
-      const std::string member = layer.name.to_string();
-      // What is unreadable as a whole was reported as such.
-      if (unreadable.contains(layer.stored.object)) continue;
-      const auto object = objects.find(layer.stored.object);
-      if (object == objects.end()) {
-        find(FindingKind::kMissing, key, member, "the newest manifest refers to this object");
+  Result<> check_data() {
+    std::vector<DataCheck> checks;
+    for (const auto& [name, log] : logs_) {
+      std::ranges::move(plan_data_checks(log, verify_.depth), std::back_inserter(checks));
+    }
+    std::map<const ExaminedObject*, size_t> pieces;
+    for (const DataCheck& check : checks) ++pieces[check.object];
+    std::map<const ExaminedObject*, ObjectProgress*> progress;
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      const auto found = pieces.find(&objects_[i]);
+      if (found == pieces.end()) {
+        progress_[i].finish_piece();
         continue;
       }
-      const auto found = object->second.find(layer.name);
-      if (found == object->second.end() || found->second != layer) {
-        find(FindingKind::kMissing, key, member,
-             "the newest manifest refers to a member that the object does not hold");
-      }
+      progress_[i].expect_pieces(found->second);
+      progress[&objects_[i]] = &progress_[i];
     }
-  }
 
-  void find_orphans(const ListedLog& listed, const TimelineManifest& head) {
-    std::set<std::string> accounted;
-    for (const LayerEntry& layer : head.layers) accounted.insert(layer.stored.object);
-    for (const RetiredObject& object : head.retired) accounted.insert(object.object);
-    for (const ListedObject& pack : listed.packs) {
-      if (!accounted.contains(pack.name.file_name())) {
-        find(FindingKind::kOrphan, pack.name.key(), {}, "no commit refers to it");
-      }
-    }
-  }
-
-  void check_registrations() {
-    for (const auto& [log, listed] : listing_.logs) {
-      const auto tenant = tenants_.find(log.tenant);
-      if (log.is_tenant_log() || tenant == tenants_.end()) continue;
-      if (tenant->second.find(log.timeline) == nullptr && !listed.archives.empty()) {
-        find(FindingKind::kOrphan, log.prefix(), {},
-             "the tenant's log does not list this timeline");
-      }
-    }
-    for (const TenantId& tenant : listing_.tenants()) {
-      if (listing_.find({tenant, {}}) == nullptr) {
-        find(FindingKind::kMissing, LogName{tenant, {}}.prefix(), {},
-             "there are timelines, and the tenant's log is gone");
-      }
-    }
-  }
-
-  // One that is younger than the grace period may still be under way.
-  Result<> find_unfinished_uploads() {
-    const auto uploads = list_uploads_older_than(context_.storage, kTenantsPrefix,
-                                                 context_.options.grace_period, options_);
-    if (uploads.failed_with(ErrorCode::kDenied)) {
-      log_error("unfinished uploads are not looked for", uploads.error());
-      return {};
-    }
-    if (!uploads.ok()) return uploads.error();
-    for (const UnfinishedUpload& upload : *uploads) {
-      find(FindingKind::kUnfinished, upload.key, {},
-           fmt::format("an upload in parts that was begun at {} and never ended",
-                       upload.started_at.to_string()));
+    std::vector<DataCheckResult> results(checks.size());
+    VARVE_TRY(run_parallel(
+        checks.size(), verify_.jobs, options_,
+        [&](size_t index, const CallOptions& options) -> Result<> {
+          ObjectProgress& of_object = *progress.at(checks[index].object);
+          VARVE_ASSIGN(
+              results[index],
+              run_data_check(
+                  storage_, checks[index], verify_.depth,
+                  [&](uint64_t stored_bytes) { of_object.advance(stored_bytes); }, options));
+          of_object.finish_piece();
+          return {};
+        }));
+    for (DataCheckResult& result : results) {
+      raw_bytes_ += result.raw_bytes;
+      std::ranges::move(result.findings, std::back_inserter(findings_));
     }
     return {};
   }
 
-  const SyncContext& context_;
-  const VerifyDepth depth_;
-  const ByteProgress& progress_;
+  // A header that came with the manifest and was then read for its members is found twice; the
+  // worse of the two stays.
+  void sort_findings() {
+    std::ranges::sort(findings_);
+    std::set<std::tuple<std::string, std::string, std::string>> seen;
+    std::erase_if(findings_, [&](const Finding& finding) {
+      return !finding.frames &&
+             !seen.emplace(finding.object, finding.member, finding.detail).second;
+    });
+  }
+
+  RemoteStorage& storage_;
+  const VerifyOptions& verify_;
   const CallOptions& options_;
-  RemoteListing listing_;
-  VerifyReport report_;
-  std::map<TenantId, TenantManifest> tenants_;
-  std::optional<LogHead> previous_;
-  uint64_t stored_done_ = 0;
+  const RemoteListing& listing_;
+  ProgressCounter counter_;
+  // Deques: what refers to their elements stays valid.
+  std::deque<ExaminedObject> objects_;
+  std::deque<ObjectProgress> progress_;  // Of the object with the same number.
+  std::map<LogName, ExaminedLog> logs_;
+  std::vector<Finding> findings_;
+  uint64_t raw_bytes_ = 0;
 };
 
 }  // namespace
-
-std::string_view name(FindingKind kind) {
-  switch (kind) {
-    case FindingKind::kCorrupt:
-      return "corrupt";
-    case FindingKind::kMissing:
-      return "missing";
-    case FindingKind::kOrphan:
-      return "orphan";
-    case FindingKind::kForeign:
-      return "foreign";
-    case FindingKind::kUnfinished:
-      return "unfinished";
-  }
-  return "unknown";
-}
-
-bool is_damage(FindingKind kind) {
-  return kind == FindingKind::kCorrupt || kind == FindingKind::kMissing;
-}
 
 bool VerifyReport::damaged() const {
   return std::ranges::any_of(findings, [](const Finding& f) { return is_damage(f.kind); });
 }
 
-Result<VerifyReport> verify_remote(const SyncContext& context, VerifyDepth depth,
-                                   const ByteProgress& progress, const CallOptions& options) {
-  return Verifier(context, depth, progress, options).run();
+Result<VerifyReport> verify_remote(RemoteStorage& storage, const VerifyOptions& verify,
+                                   const VerifyProgressCallback& progress,
+                                   const CallOptions& options) {
+  VARVE_ASSIGN(const RemoteListing listing, list_remote(storage, kTenantsPrefix, options));
+  return Verification(storage, verify, listing, progress, options).run();
 }
 
 }  // namespace varve

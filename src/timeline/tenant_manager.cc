@@ -271,12 +271,13 @@ Result<> TenantManager::read_cloud_only(const TenantId& id, KnownTenant& tenant)
     }
   }
   if (unread.empty() || options_.remote == nullptr) return {};
-  return run_parallel(options_.remote->transfer_pool, unread.size(), [&](size_t at) -> Result<> {
-    const auto& [full_id, timeline] = unread[at];
-    auto state = newest_state(full_id, *timeline);
-    if (state.ok() || state.failed_with(ErrorCode::kCorrupted)) return {};
-    return state.error();
-  });
+  return run_parallel(unread.size(), SyncStartupOptions{}.parallel_reads, options_.call,
+                      [&](size_t at, const CallOptions&) -> Result<> {
+                        const auto& [full_id, timeline] = unread[at];
+                        auto state = newest_state(full_id, *timeline);
+                        if (state.ok() || state.failed_with(ErrorCode::kCorrupted)) return {};
+                        return state.error();
+                      });
 }
 
 Result<std::vector<TimelineInfo>> TenantManager::timelines(const TenantId& tenant_id) {

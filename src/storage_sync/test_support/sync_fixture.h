@@ -149,7 +149,7 @@ class SyncTest : public testing::Test {
     return keys;
   }
   VerifyReport verify(VerifyDepth depth = VerifyDepth::kEveryByte) {
-    return verify_remote(server.context(), depth, {}, {}).value();
+    return verify_remote(storage, {.depth = depth}, {}, {}).value();
   }
   TimelineManifest committed(uint64_t sequence) {
     return read_timeline_commit(storage, ObjectName::archive(kLog, sequence), {}).value().manifest;
