@@ -1,11 +1,10 @@
 #include "server/settings.h"
 
-#include <toml++/toml.h>
-
 #include <set>
 
 #include "base/bytes.h"
 #include "remote_storage/url.h"
+#include "server/toml_library.h"
 
 namespace varve {
 namespace {
@@ -28,6 +27,11 @@ Result<> read_value(const toml::table& table, std::string_view key, const std::s
 std::string toml_string(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      result += fmt::format("\\u{:04x}", byte);
+      continue;
+    }
     if (c == '"' || c == '\\') result += '\\';
     result += c;
   }

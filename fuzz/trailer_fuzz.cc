@@ -1,40 +1,24 @@
 // The fixed parts of remote objects: header, trailer, frame table, and a frame.
 #include <algorithm>
-#include <cstdlib>
 
-#include "base/checksum.h"
+#include "expect.h"
 #include "storage_sync/frame_codec.h"
 #include "storage_sync/object_format.h"
 
 namespace varve {
 namespace {
 
-void check(bool holds) {
-  if (!holds) std::abort();
-}
-
-// Once as it came, and once with the checksum that it should have, so that what lies behind the
-// checksum is reached as well.
-void with_right_checksum(ByteView bytes, size_t checksum_at,
-                         const std::function<void(ByteView)>& look) {
-  look(bytes);
-  if (bytes.size() < checksum_at + sizeof(uint64_t)) return;
-  Bytes repaired(bytes.begin(), bytes.end());
-  store_little(repaired.data() + checksum_at, checksum64(bytes.first(checksum_at)));
-  look(repaired);
-}
-
 void look_at_header(ByteView bytes) {
   const auto kind = decode_object_header(bytes);
-  if (kind.ok()) check(std::ranges::equal(encode_object_header(*kind), bytes));
+  if (kind.ok()) expect(std::ranges::equal(encode_object_header(*kind), bytes));
 }
 
 void look_at_trailer(ByteView bytes) {
   const uint64_t size = bytes.size() < sizeof(uint64_t) ? 0 : load_little<uint64_t>(bytes.data());
   const auto trailer = ObjectTrailer::decode(bytes, size);
   if (!trailer.ok()) return;
-  check(std::ranges::equal(trailer->encode(), bytes));
-  check(trailer->manifest_offset + trailer->manifest_stored_size + kObjectTrailerSize == size);
+  expect(std::ranges::equal(trailer->encode(), bytes));
+  expect(trailer->manifest_offset + trailer->manifest_stored_size + kObjectTrailerSize == size);
 }
 
 void look_at_frame_table(ByteView bytes) {
@@ -43,8 +27,8 @@ void look_at_frame_table(ByteView bytes) {
   const ByteView encoded = bytes.subspan(sizeof(uint32_t));
   const auto table = decode_frame_table(encoded, raw_size);
   if (!table.ok()) return;
-  check(encoded.size() == frame_table_size(raw_size));
-  check(std::ranges::equal(encode_frame_table(*table), encoded));
+  expect(encoded.size() == frame_table_size(raw_size));
+  expect(std::ranges::equal(encode_frame_table(*table), encoded));
 }
 
 void look_at_frame(ByteView stored) {

@@ -1,0 +1,70 @@
+// Makes one measurement and prints it as one JSON document. bench/run calls it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/logging.h"
+#include "measurement.h"
+
+namespace varve::bench {
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app("Single measurements of the library, as JSON", "varve_bench");
+  app.require_subcommand(1);
+  Result<Json> result = Json();
+
+  std::filesystem::path layers;
+  std::string url;
+  CLI::App* upload = app.add_subcommand("upload", "Upload a directory of layer files");
+  upload->add_option("LAYERS", layers)->required();
+  upload->add_option("URL", url)->required();
+  upload->callback([&] { result = measure_upload(layers, url); });
+
+  StartUpOptions start_up;
+  CLI::App* start = app.add_subcommand("startup", "Open work directories with many timelines");
+  start->add_option("--timelines", start_up.timelines)->capture_default_str();
+  start->add_option("--tenants", start_up.tenants)->capture_default_str();
+  start->add_option("--archives", start_up.archives)->capture_default_str();
+  start->add_option("--remote", start_up.url, "An empty storage (default: in memory)");
+  start->add_option("--scratch", start_up.scratch, "An empty directory")->required();
+  start->callback([&] { result = measure_start_up(start_up); });
+
+  CheckpointOptions checkpoints;
+  size_t latency = 50;
+  CLI::App* queue = app.add_subcommand("checkpoints", "Upload many queued checkpoints");
+  queue->add_option("--checkpoints", checkpoints.checkpoints)->capture_default_str();
+  queue->add_option("--timelines", checkpoints.timelines)->capture_default_str();
+  queue->add_option("--latency-ms", latency)->capture_default_str();
+  queue->add_option("--concurrency", checkpoints.concurrency)->capture_default_str();
+  queue->add_option("--scratch", checkpoints.scratch, "An empty directory")->required();
+  queue->callback([&] {
+    checkpoints.latency = std::chrono::milliseconds(latency);
+    result = measure_checkpoints(checkpoints);
+  });
+
+  try {
+    if (const auto logging = set_up_logging("warning"); !logging.ok()) result = logging.error();
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (!result.ok()) {
+    fmt::print(stderr, "varve_bench: {} ({})\n", result.error().message(), name(result.code()));
+    return 1;
+  }
+  fmt::print("{}\n", result->dump());
+  return 0;
+}
+
+}  // namespace
+}  // namespace varve::bench
+
+int main(int argc, char** argv) {
+  try {
+    return varve::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "varve_bench: {}\n", error.what());
+    return 1;
+  }
+}
