@@ -3,6 +3,7 @@
 #include "base/logging.h"
 #include "fs/directory.h"
 #include "runtime/parallel.h"
+#include "storage_sync/conditional_probe.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/reconcile.h"
 #include "storage_sync/remote_listing.h"
@@ -64,11 +65,17 @@ class Attach {
                       what);
   }
 
-  Result<uint64_t> head_of(const LogName& log) const {
+  // The newest archive of a log; none when it is empty.
+  using Head = std::optional<ObjectName>;
+  static Head head_of(const RemoteListing& listing, const LogName& log) {
+    const ListedLog* listed = listing.find(log);
+    if (listed == nullptr || listed->archives.empty()) return std::nullopt;
+    return listed->archives.back().name;
+  }
+  Result<Head> head_of(const LogName& log) const {
     VARVE_ASSIGN(const RemoteListing listing,
                  list_remote(context_.storage, log.prefix(), options_.call));
-    const ListedLog* listed = listing.find(log);
-    return listed == nullptr ? 0 : listed->head_sequence();
+    return head_of(listing, log);
   }
 
   // --- the tenant's log ---
@@ -76,12 +83,15 @@ class Attach {
   Result<> take_tenant_log() {
     const LogName log{id_, {}};
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      VARVE_ASSIGN(const uint64_t head, head_of(log));
-      VARVE_TRY(read_tenant_head(ObjectName::archive(log, head)));
-      if (head > 0 && tenant_.get()->manifest.stamp.writer == tenant_.get()->writer) return {};
+      VARVE_ASSIGN(const Head head, head_of(log));
+      VARVE_TRY(read_tenant_head(head));
+      if (head && tenant_.get()->manifest.stamp.writer == tenant_.get()->writer) return {};
       const auto same = [](TenantManifest&) -> Result<> { return {}; };
       const auto taken = commit_tenant(context_, tenant_, same, options_.call);
-      if (!tenant_.get()->fence) return taken;
+      if (!tenant_.get()->fence) {
+        VARVE_TRY(taken);
+        return check_condition();
+      }
       // Another writer had the number first, or the next one already.
       VARVE_TRY(tenant_.change([](LocalTenant& local) -> Result<> {
         local.fence.reset();
@@ -91,16 +101,25 @@ class Attach {
     return somebody_writes(fmt::format("the log of tenant {}", id_));
   }
 
-  Result<> read_tenant_head(const ObjectName& head) {
+  // Fencing stands and falls with it.
+  Result<> check_condition() const {
+    const auto tenant = tenant_.get();
+    return probe_conditional_put(context_.storage,
+                                 commit_archive(context_.storage, {id_, {}}, tenant->head.sequence,
+                                                tenant->manifest.stamp.nonce),
+                                 options_.call);
+  }
+
+  Result<> read_tenant_head(const Head& head) {
     std::optional<ReadTenantCommit> commit;
-    if (head.sequence > tenant_.get()->head.sequence) {
-      VARVE_ASSIGN(commit, read_tenant_commit(context_.storage, head, options_.call));
+    if (head && head->sequence > tenant_.get()->head.sequence) {
+      VARVE_ASSIGN(commit, read_tenant_commit(context_.storage, *head, options_.call));
     }
     return tenant_.change([&](LocalTenant& local) -> Result<> {
       // Only a LIST after the commit tells that it is the last one.
       local.head_seen.reset();
       if (!commit) return {};
-      local.head = {head.sequence, commit->tail.trailer.checksum()};
+      local.head = {head->sequence, commit->tail.trailer.checksum()};
       local.manifest = std::move(commit->manifest);
       return {};
     });
@@ -118,16 +137,15 @@ class Attach {
     }
     return run_parallel(
         timelines.size(), options_.concurrency, options_.call, [&](size_t at, const CallOptions&) {
-          const ListedLog* listed = listing.find({id_, timelines[at]->id});
-          return take_timeline_log(*timelines[at], listed == nullptr ? 0 : listed->head_sequence());
+          return take_timeline_log(*timelines[at], head_of(listing, {id_, timelines[at]->id}));
         });
   }
 
-  Result<> take_timeline_log(const TimelineRegistration& registration, uint64_t listed_head) {
+  Result<> take_timeline_log(const TimelineRegistration& registration, const Head& listed) {
     const TenantTimelineId id{id_, registration.id};
     const LogName log{id_, registration.id};
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      uint64_t head = listed_head;
+      Head head = listed;
       if (attempt > 0) {
         VARVE_ASSIGN(head, head_of(log));
       }
@@ -150,11 +168,11 @@ class Attach {
   // The timeline in the store, at the head of its log or further.
   Result<std::shared_ptr<KeptTimeline>> state_at(const TenantTimelineId& id,
                                                  const TimelineRegistration& registration,
-                                                 uint64_t head) {
+                                                 const Head& head) {
     const auto kept = store_.timeline(id);
-    if (kept != nullptr && kept->get()->head.sequence >= head) return kept;
+    if (kept != nullptr && kept->get()->head.sequence >= (head ? head->sequence : 0)) return kept;
     LocalManifest state;
-    if (head == 0) {
+    if (!head) {
       state.manifest.id = id;
       state.manifest.metadata.ancestor = registration.ancestor;
       state.manifest.metadata.ancestor_lsn = registration.ancestor_lsn;
@@ -163,11 +181,10 @@ class Attach {
       // commit it never will: its number is taken.
       state.manifest.deleted = !registration.ancestor.has_value();
     } else {
-      const auto object = ObjectName::archive({id.tenant, id.timeline}, head);
-      VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options_.call));
-      VARVE_TRY(check_not_parted(id, kept, head, commit.manifest));
-      state = LocalManifest::from_commit({head, commit.tail.trailer.checksum()},
-                                         std::move(commit.manifest), commit.base);
+      VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, *head, options_.call));
+      VARVE_TRY(check_not_parted(id, kept, head->sequence, commit.manifest));
+      state = LocalManifest::from_commit({head->sequence, commit.tail.trailer.checksum()},
+                                         std::move(commit.manifest), commit.stored);
     }
     if (kept == nullptr) {
       VARVE_TRY(create_directories_durably(store_.timeline_directory(id)));

@@ -50,8 +50,7 @@ Result<ReadTimelineArchive> read_timeline_archive(RemoteStorage& storage, const 
 struct ReadTimelineCommit {
   ObjectTail tail;
   TimelineManifest manifest;
-  // What it is stored as a delta of; none when its object has it whole.
-  std::optional<ManifestBase> base;
+  StoredCommit stored;
 };
 struct ReadTenantCommit {
   ObjectTail tail;
@@ -61,6 +60,9 @@ struct ReadTenantCommit {
 // absent or not the one that the delta was made from: only the newest commit is sure to have one.
 Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const ObjectName& object,
                                                 const CallOptions& options);
+// The same for the archive that has a number in its log, whatever its name.
+Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const LogName& log,
+                                                uint64_t sequence, const CallOptions& options);
 // The same for an archive that was read already.
 Result<ReadTimelineCommit> complete_timeline_commit(RemoteStorage& storage,
                                                     const ObjectName& object,

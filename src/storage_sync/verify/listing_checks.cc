@@ -8,6 +8,11 @@ namespace varve {
 void check_listing(const RemoteListing& listing, std::vector<Finding>& findings) {
   for (const std::string& key : listing.foreign_keys) findings.push_back(foreign(key));
   for (const auto& [log, listed] : listing.logs) {
+    for (const ListedObject& rival : listed.rivals) {
+      findings.push_back(orphan({.log = log, .object = rival.name.key()},
+                                fmt::format("its number is that of {}, which was stored earlier",
+                                            listed.find(rival.name.sequence)->name.file_name())));
+    }
     if (!listed.archives.empty()) continue;
     for (const ListedObject& pack : listed.packs) {
       findings.push_back(orphan({.log = log, .object = pack.name.key()},
