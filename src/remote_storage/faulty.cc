@@ -118,15 +118,20 @@ Result<> Faulty::before(const std::optional<Fault>& fault, Operation operation,
 }
 
 template <typename Call>
-auto Faulty::disturb(Operation operation, std::string_view key, const CallOptions& options,
-                     Call call) -> decltype(call()) {
-  const auto fault = next_fault(operation, key);
+auto Faulty::make(const std::optional<Fault>& fault, Operation operation, std::string_view key,
+                  const CallOptions& options, Call call) -> decltype(call()) {
   VARVE_TRY(before(fault, operation, key, options));
   auto result = call();
   if (result.ok() && fault && fault->kind == Fault::Kind::kFailAfter) {
     return injected(fault->code, operation, key, "after it was done");
   }
   return result;
+}
+
+template <typename Call>
+auto Faulty::disturb(Operation operation, std::string_view key, const CallOptions& options,
+                     Call call) -> decltype(call()) {
+  return make(next_fault(operation, key), operation, key, options, std::move(call));
 }
 
 Result<ListPage> Faulty::list(std::string_view prefix, std::string_view continuation,
@@ -137,8 +142,10 @@ Result<ListPage> Faulty::list(std::string_view prefix, std::string_view continua
 
 Result<> Faulty::put(std::string_view key, ByteView body, PutCondition condition,
                      const CallOptions& options) {
-  return disturb(Operation::kPut, key, options,
-                 [&] { return inner_->put(key, body, condition, options); });
+  const auto fault = next_fault(Operation::kPut, key);
+  if (fault && fault->kind == Fault::Kind::kIgnoreCondition) condition = PutCondition::kNone;
+  return make(fault, Operation::kPut, key, options,
+              [&] { return inner_->put(key, body, condition, options); });
 }
 
 Result<std::unique_ptr<MultipartUpload>> Faulty::start_multipart(std::string_view key,

@@ -11,11 +11,12 @@ namespace varve {
 
 struct Fault {
   enum class Kind {
-    kFailBefore,  // Fails without having done anything.
-    kFailAfter,   // Does it, then fails: the acknowledgement is lost.
-    kTearStream,  // A get() breaks off after `bytes` bytes; other calls are not affected.
-    kFlipByte,    // A get() gives the byte number `bytes` of its answer inverted.
-    kDelay,       // Waits by the clock, honouring stop and deadline, then goes on.
+    kFailBefore,       // Fails without having done anything.
+    kFailAfter,        // Does it, then fails: the acknowledgement is lost.
+    kTearStream,       // A get() breaks off after `bytes` bytes; other calls are not affected.
+    kFlipByte,         // A get() gives the byte number `bytes` of its answer inverted.
+    kIgnoreCondition,  // A put() with kIfAbsent replaces what is there, as some servers do.
+    kDelay,            // Waits by the clock, honouring stop and deadline, then goes on.
   };
   Kind kind = Kind::kFailBefore;
   ErrorCode code = ErrorCode::kUnavailable;
@@ -30,6 +31,7 @@ struct Fault {
   }
   static Fault tear_stream(uint64_t after) { return {.kind = Kind::kTearStream, .bytes = after}; }
   static Fault flip_byte(uint64_t at) { return {.kind = Kind::kFlipByte, .bytes = at}; }
+  static Fault ignore_condition() { return {.kind = Kind::kIgnoreCondition}; }
   static Fault delay_by(Duration delay) { return {.kind = Kind::kDelay, .delay = delay}; }
 };
 
@@ -95,6 +97,10 @@ class Faulty : public RemoteStorage {
   // Waits if the fault is a delay, fails if it is one to fail before.
   Result<> before(const std::optional<Fault>& fault, Operation operation, std::string_view key,
                   const CallOptions& options);
+  // Makes the call with that fault.
+  template <typename Call>
+  auto make(const std::optional<Fault>& fault, Operation operation, std::string_view key,
+            const CallOptions& options, Call call) -> decltype(call());
   template <typename Call>
   auto disturb(Operation operation, std::string_view key, const CallOptions& options, Call call)
       -> decltype(call());

@@ -98,5 +98,15 @@ TEST_F(FaultyTest, RandomFaultsDependOnTheSeedAndTheCallAlone) {
   EXPECT_LT(failures, 75);
 }
 
+TEST_F(FaultyTest, AConditionIsIgnoredOnRequest) {
+  ASSERT_TRUE(storage_.put("key", as_bytes("first"), PutCondition::kIfAbsent, {}).ok());
+  storage_.set_script(
+      fault_rules({{.operation = Operation::kPut, .fault = Fault::ignore_condition()}}));
+  EXPECT_TRUE(storage_.put("key", as_bytes("second"), PutCondition::kIfAbsent, {}).ok());
+  EXPECT_EQ(as_text(get_bytes(storage_, "key", {}, 10, {}).value()), "second");
+  EXPECT_TRUE(storage_.put("key", as_bytes("third"), PutCondition::kIfAbsent, {})
+                  .failed_with(ErrorCode::kConflict));
+}
+
 }  // namespace
 }  // namespace varve

@@ -77,7 +77,7 @@ class Attach {
     const LogName log{id_, {}};
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       VARVE_ASSIGN(const uint64_t head, head_of(log));
-      VARVE_TRY(read_tenant_head(ObjectName::archive(log, head)));
+      VARVE_TRY(read_tenant_head(log, head));
       if (head > 0 && tenant_.get()->manifest.stamp.writer == tenant_.get()->writer) return {};
       const auto same = [](TenantManifest&) -> Result<> { return {}; };
       const auto taken = commit_tenant(context_, tenant_, same, options_.call);
@@ -91,16 +91,16 @@ class Attach {
     return somebody_writes(fmt::format("the log of tenant {}", id_));
   }
 
-  Result<> read_tenant_head(const ObjectName& head) {
+  Result<> read_tenant_head(const LogName& log, uint64_t head) {
     std::optional<ReadTenantCommit> commit;
-    if (head.sequence > tenant_.get()->head.sequence) {
-      VARVE_ASSIGN(commit, read_tenant_commit(context_.storage, head, options_.call));
+    if (head > tenant_.get()->head.sequence) {
+      VARVE_ASSIGN(commit, read_tenant_commit(context_.storage, log, head, options_.call));
     }
     return tenant_.change([&](LocalTenant& local) -> Result<> {
       // Only a LIST after the commit tells that it is the last one.
       local.head_seen.reset();
       if (!commit) return {};
-      local.head = {head.sequence, commit->tail.trailer.checksum()};
+      local.head = {head, commit->tail.trailer.checksum()};
       local.manifest = std::move(commit->manifest);
       return {};
     });
@@ -164,11 +164,11 @@ class Attach {
       // commit it never will: its number is taken.
       state.manifest.deleted = !registration.ancestor.has_value();
     } else {
-      const auto object = ObjectName::archive({id.tenant, id.timeline}, head);
-      VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options_.call));
+      VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, {id.tenant, id.timeline},
+                                                     head, options_.call));
       VARVE_TRY(check_not_parted(id, kept, head, commit.manifest));
       state = LocalManifest::from_commit({head, commit.tail.trailer.checksum()},
-                                         std::move(commit.manifest), commit.base);
+                                         std::move(commit.manifest), commit.stored);
     }
     if (kept == nullptr) {
       VARVE_TRY(create_directories_durably(store_.timeline_directory(id)));

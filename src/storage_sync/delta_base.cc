@@ -29,13 +29,10 @@ Result<DeltaBase> read_file_in(const std::filesystem::path& timeline_directory) 
   return decode(body).context(path.string());
 }
 
-// An object that the newest commit does not refer to may be collected at any time.
+// An object that the newest commit does not need may be collected at any time.
 bool is_retained(const DeltaBase& base, const LocalManifest& local) {
-  if (base.manifest.id != local.manifest.id) return false;
-  if (base.manifest.stamp.sequence == local.head.sequence) {
-    return base.commit.checksum == local.head.checksum;
-  }
-  return std::ranges::find(local.remote_objects, base.commit.object) != local.remote_objects.end();
+  return base.manifest.id == local.manifest.id &&
+         std::ranges::find(local.remote_objects, base.commit.object) != local.remote_objects.end();
 }
 
 }  // namespace

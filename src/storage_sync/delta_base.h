@@ -26,8 +26,8 @@ struct DeltaBase {
   TimelineManifest manifest;
   uint64_t encoded_size = 0;  // Of the manifest, bytes.
 
-  // The base in `timeline_directory`, if it may still be one: the newest commit known here is that
-  // base or refers to its object. A file that cannot be used is logged and counts as none.
+  // The base in `timeline_directory`, if it may still be one: the newest commit known here needs
+  // its object. A file that cannot be used is logged and counts as none.
   static std::optional<DeltaBase> read(const std::filesystem::path& timeline_directory,
                                        const LocalManifest& local);
   // Keeps a full manifest that was committed, unless it is too small.

@@ -55,7 +55,7 @@ class DeltaCommit : public SyncTest {
   }
   // The file name of the base; empty for a full manifest.
   std::string base_of(uint64_t sequence) {
-    const auto base = read(sequence).base;
+    const auto base = read(sequence).stored.base;
     return base ? base->object : std::string();
   }
   std::vector<std::string> retired(uint64_t sequence) {
@@ -284,7 +284,8 @@ TEST_F(DeltaCommit, S18_ATimelineIsDownloadedFromADeltaAsItWas) {
     commit();
   }
   const ReadTimelineCommit commit = read(head());
-  const LocalManifest target = LocalManifest::from_commit(local.head, commit.manifest, commit.base);
+  const LocalManifest target =
+      LocalManifest::from_commit(local.head, commit.manifest, commit.stored);
   EXPECT_TRUE(target.in_sync());
   EXPECT_EQ(target.remote_objects, local.remote_objects);
   const TemporaryDirectory other = TemporaryDirectory::create().value();

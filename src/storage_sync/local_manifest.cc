@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::string_view kMagic = "VARVEMET";
 
-std::vector<std::string> objects_of(const TimelineManifest& manifest,
-                                    const std::optional<ManifestBase>& base) {
+std::vector<std::string> objects_of(const TimelineManifest& manifest, const StoredCommit& stored) {
   std::set<std::string> objects;
-  if (base) objects.insert(base->object);
+  objects.insert(stored.object);
+  if (stored.base) objects.insert(stored.base->object);
   for (const LayerEntry& layer : manifest.layers) objects.insert(layer.stored.object);
   objects.erase(std::string());
   return {objects.begin(), objects.end()};
@@ -35,27 +35,27 @@ uint64_t LocalManifest::state_checksum() const {
 }
 
 LocalManifest LocalManifest::from_commit(const LogHead& head, TimelineManifest manifest,
-                                         const std::optional<ManifestBase>& base) {
+                                         const StoredCommit& stored) {
   LocalManifest local;
   local.manifest = std::move(manifest);
   const TimelineManifest committed = local.manifest;
-  local.note_commit(head, committed, base);
+  local.note_commit(head, committed, stored);
   return local;
 }
 
 void LocalManifest::note_commit(const LogHead& new_head, const TimelineManifest& committed,
-                                const std::optional<ManifestBase>& base) {
-  std::map<LayerName, const LayerEntry*> stored;
-  for (const LayerEntry& layer : committed.layers) stored.emplace(layer.name, &layer);
+                                const StoredCommit& stored) {
+  std::map<LayerName, const LayerEntry*> places;
+  for (const LayerEntry& layer : committed.layers) places.emplace(layer.name, &layer);
   for (LayerEntry& layer : manifest.layers) {
-    const auto found = stored.find(layer.name);
-    if (found != stored.end() && found->second->checksum == layer.checksum) {
+    const auto found = places.find(layer.name);
+    if (found != places.end() && found->second->checksum == layer.checksum) {
       layer.stored = found->second->stored;
     }
   }
   head = new_head;
   remote_consistent_lsn = committed.metadata.disk_consistent_lsn;
-  remote_objects = objects_of(committed, base);
+  remote_objects = objects_of(committed, stored);
   manifest.stamp = committed.stamp;
   manifest.retired = committed.retired;
   LocalManifest remote;

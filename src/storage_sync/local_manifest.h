@@ -27,8 +27,8 @@ struct LocalManifest {
   Lsn remote_consistent_lsn;
   // state_checksum() as of `head`; 0 when there is none.
   uint64_t remote_state = 0;
-  // Objects of the log that the commit at `head` refers to: those that hold its layers, and the one
-  // that its manifest is a delta of.
+  // Objects of the log that the state at `head` needs: the archive of that commit, the one that its
+  // manifest is a delta of, and those that hold layers.
   std::vector<std::string> remote_objects;
   // The state here. A layer without a stored object is not remote yet.
   TimelineManifest manifest;
@@ -38,14 +38,13 @@ struct LocalManifest {
   // The state at `head` is the state here.
   bool in_sync() const { return head.sequence > 0 && remote_state == state_checksum(); }
 
-  // The local manifest of a timeline of which nothing is known but a commit. `base` is what that is
-  // stored as a delta of.
+  // The local manifest of a timeline of which nothing is known but a commit.
   static LocalManifest from_commit(const LogHead& head, TimelineManifest manifest,
-                                   const std::optional<ManifestBase>& base);
+                                   const StoredCommit& stored);
 
   // Takes over what a commit says about where layers are stored.
   void note_commit(const LogHead& new_head, const TimelineManifest& committed,
-                   const std::optional<ManifestBase>& base);
+                   const StoredCommit& stored);
 
   Bytes encode() const;
   static Result<LocalManifest> decode(ByteView bytes);

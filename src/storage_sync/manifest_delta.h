@@ -6,6 +6,7 @@
 // changed since then: never a chain, so that a reader needs two objects at most.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ struct ManifestBase {
   uint64_t checksum = 0;  // ObjectTrailer::checksum of that object.
 
   bool operator==(const ManifestBase&) const = default;
+};
+
+// Where a commit is stored.
+struct StoredCommit {
+  std::string object;  // File name of its archive.
+  // What its manifest is a delta of; none when it is full.
+  std::optional<ManifestBase> base;
 };
 
 // Everything but the lists is that of the newer manifest. A deleted timeline is never a difference.

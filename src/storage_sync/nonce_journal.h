@@ -34,6 +34,8 @@ class NonceJournal {
   Result<> add(uint64_t after, const Nonce& nonce);
 
   bool contains(const Nonce& nonce) const;
+  // How many attempts follow the head that the newest one follows.
+  size_t size() const { return attempts_.nonces.size(); }
 
  private:
   explicit NonceJournal(std::filesystem::path path) : path_(std::move(path)) {}

@@ -13,6 +13,7 @@ constexpr std::string_view kPackSuffix = ".pack";
 constexpr std::string_view kTenantFolder = "tenant/";
 constexpr std::string_view kTimelinesFolder = "timelines/";
 constexpr size_t kIdDigits = 32;
+constexpr size_t kSequenceDigits = 16;
 constexpr uint32_t kMaximumPart = 9999;
 
 bool consume(std::string_view& text, std::string_view prefix) {
@@ -38,9 +39,14 @@ bool parse_log(std::string_view& key, LogName& log) {
 
 bool parse_archive(std::string_view text, ObjectName& object) {
   std::array<uint8_t, 8> sequence{};
-  if (!text.ends_with(kArchiveSuffix)) return false;
-  text.remove_suffix(kArchiveSuffix.size());
-  if (!hex_decode(text, sequence)) return false;
+  if (text.size() < kSequenceDigits || !hex_decode(text.substr(0, kSequenceDigits), sequence)) {
+    return false;
+  }
+  text.remove_prefix(kSequenceDigits);
+  if (consume(text, "-") && (!consume_id(text, object.nonce) || object.nonce.is_nil())) {
+    return false;
+  }
+  if (text != kArchiveSuffix) return false;
   object.kind =
       object.log.is_tenant_log() ? ObjectKind::kTenantArchive : ObjectKind::kTimelineArchive;
   object.sequence = load_big<uint64_t>(sequence.data());
@@ -87,11 +93,11 @@ std::string LogName::prefix() const {
   return prefix;
 }
 
-ObjectName ObjectName::archive(const LogName& log, uint64_t sequence) {
+ObjectName ObjectName::archive(const LogName& log, uint64_t sequence, const Nonce& nonce) {
   return {.kind = log.is_tenant_log() ? ObjectKind::kTenantArchive : ObjectKind::kTimelineArchive,
           .log = log,
           .sequence = sequence,
-          .nonce = {},
+          .nonce = nonce,
           .part = 0};
 }
 
@@ -101,6 +107,7 @@ ObjectName ObjectName::pack(const LogName& log, const Nonce& nonce, uint32_t par
 
 std::string ObjectName::file_name() const {
   if (kind == ObjectKind::kPack) return fmt::format("{}.{:04}{}", nonce, part, kPackSuffix);
+  if (!nonce.is_nil()) return fmt::format("{:016x}-{}{}", sequence, nonce, kArchiveSuffix);
   return fmt::format("{:016x}{}", sequence, kArchiveSuffix);
 }
 

@@ -5,7 +5,10 @@
 //   tenants/<tenant>/timelines/<timeline>/<nonce>.<part>.pack     data of a commit too large for
 //   its archive
 //
-// IDs and nonces are 32 lower-case hex digits, sequences 16, parts four decimal digits.
+// IDs and nonces are 32 lower-case hex digits, sequences 16, parts four decimal digits. Where the
+// storage cannot create an object only if it is absent, archives are named
+// <sequence>-<nonce>.archive, so that rivals for a number do not overwrite each other; which of
+// them counts is up to remote_listing.h.
 #pragma once
 
 #include <compare>
@@ -39,12 +42,13 @@ struct ObjectName {
   ObjectKind kind = ObjectKind::kTimelineArchive;
   LogName log;
   uint64_t sequence = 0;  // Archives, from 1.
-  Nonce nonce;            // Packs: the attempt that wrote it, ...
-  uint32_t part = 0;      // ... and its number within the attempt, 0 to 9999.
+  // The attempt that wrote it: of packs, and of archives that bear it in their name; else nil.
+  Nonce nonce;
+  uint32_t part = 0;  // Packs: number within the attempt, 0 to 9999.
 
   auto operator<=>(const ObjectName&) const = default;
 
-  static ObjectName archive(const LogName& log, uint64_t sequence);
+  static ObjectName archive(const LogName& log, uint64_t sequence, const Nonce& nonce = {});
   static ObjectName pack(const LogName& log, const Nonce& nonce, uint32_t part);
 
   // The last component of the key: how manifests refer to objects of their own log.

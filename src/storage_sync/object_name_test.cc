@@ -18,6 +18,8 @@ TEST(ObjectName, KeysAreAsDocumented) {
   EXPECT_EQ(ObjectName::archive({kTenant, {}}, 1).key(),
             tenant + "tenant/0000000000000001.archive");
   EXPECT_EQ(ObjectName::archive(kLog, 0x1234).key(), timeline + "0000000000001234.archive");
+  EXPECT_EQ(ObjectName::archive(kLog, 0x1234, kNonce).key(),
+            timeline + "0000000000001234-0123456789abcdef0123456789abcdef.archive");
   EXPECT_EQ(ObjectName::pack(kLog, kNonce, 42).key(),
             timeline + "0123456789abcdef0123456789abcdef.0042.pack");
 }
@@ -26,6 +28,7 @@ TEST(ObjectName, EveryNameIsReadBackFromItsKey) {
   for (const ObjectName& object :
        {ObjectName::archive({kTenant, {}}, 1), ObjectName::archive({kTenant, {}}, UINT64_MAX),
         ObjectName::archive(kLog, 1), ObjectName::archive(kLog, UINT64_MAX),
+        ObjectName::archive(kLog, 1, kNonce), ObjectName::archive({kTenant, {}}, 1, kNonce),
         ObjectName::pack(kLog, kNonce, 0), ObjectName::pack(kLog, kNonce, 9999)}) {
     const auto parsed = ObjectName::parse(object.key());
     ASSERT_TRUE(parsed.ok()) << parsed.error().message();
@@ -51,6 +54,11 @@ TEST(ObjectName, AnythingElseIsRefused) {
       replaced(archive, "0000000000000abc", "0000000000000000"),  // No sequence 0.
       replaced(archive, "0000000000000abc", "000000000000abc"),   // A digit too few.
       replaced(archive, ".archive", ".pack"),
+      replaced(archive, ".archive", "-.archive"),
+      replaced(archive, ".archive", "-" + std::string(32, '0') + ".archive"),  // The nil nonce.
+      replaced(archive, ".archive", "-" + kNonce.to_string().substr(1) + ".archive"),
+      replaced(archive, ".archive", kNonce.to_string() + ".archive"),
+      replaced(archive, ".archive", "-" + kNonce.to_string() + ".0001.archive"),
       replaced(archive, "timelines/", "timeline/"),
       replaced(archive, kTimeline.to_string(), std::string(32, '0')),  // The nil timeline.
       replaced(archive, kTimeline.to_string() + "/", kTimeline.to_string() + "//"),
@@ -77,6 +85,7 @@ TEST(ObjectName, APrefixHoldsTheKeysOfItsLogAlone) {
 TEST(ObjectName, KeysOfArchivesSortBySequence) {
   std::vector<std::string> keys;
   for (const uint64_t sequence : {1ULL, 9ULL, 10ULL, 0xFFULL, 0x100ULL, 1ULL << 40}) {
+    keys.push_back(ObjectName::archive(kLog, sequence, kNonce).key());
     keys.push_back(ObjectName::archive(kLog, sequence).key());
   }
   EXPECT_TRUE(std::ranges::is_sorted(keys));

@@ -10,6 +10,7 @@
 #include "remote_storage/streams.h"
 #include "storage_sync/frame_codec.h"
 #include "storage_sync/manifest_fields.h"
+#include "storage_sync/remote_listing.h"
 
 namespace varve {
 namespace {
@@ -26,15 +27,20 @@ std::string in_member(const LogName& log, const LayerEntry& layer) {
                      layer.name.to_string());
 }
 
+bool is_stamp_of(const ObjectName& object, const CommitStamp& stamp) {
+  return object.sequence == stamp.sequence &&
+         (object.nonce.is_nil() || object.nonce == stamp.nonce);
+}
+
 Result<> check_identity(const ObjectName& object, const TenantTimelineId& id,
                         const CommitStamp& stamp) {
-  if (object.log == LogName{id.tenant, id.timeline} && object.sequence == stamp.sequence) return {};
+  if (object.log == LogName{id.tenant, id.timeline} && is_stamp_of(object, stamp)) return {};
   return make_error(ErrorCode::kCorrupted, "{}: its manifest is that of {} at number {}",
                     in_object(object), id, stamp.sequence);
 }
 
 Result<> check_identity(const ObjectName& object, const TenantManifest& manifest) {
-  if (object.log == LogName{manifest.id, {}} && object.sequence == manifest.stamp.sequence) {
+  if (object.log == LogName{manifest.id, {}} && is_stamp_of(object, manifest.stamp)) {
     return {};
   }
   return make_error(ErrorCode::kCorrupted, "{}: its manifest is that of tenant {} at number {}",
@@ -65,6 +71,19 @@ Result<Read> read_and_decode(RemoteStorage& storage, const ObjectName& object,
   VARVE_ASSIGN(read.manifest, Manifest::decode(read.tail.manifest).context(in_object(object)));
   VARVE_TRY(check_identity(object, read.manifest));
   return read;
+}
+
+template <typename Read>
+auto read_number(RemoteStorage& storage, const LogName& log, uint64_t sequence,
+                 const CallOptions& options, Read read)
+    -> decltype(read(std::declval<const ObjectName&>())) {
+  if (storage.traits().conditional_put) {
+    auto commit = read(ObjectName::archive(log, sequence));
+    // Objects that were copied from a storage without conditions keep their names.
+    if (!commit.failed_with(ErrorCode::kNotFound)) return commit;
+  }
+  VARVE_ASSIGN(const ObjectName archive, find_archive(storage, log, sequence, options));
+  return read(archive);
 }
 
 // Decodes frames on a pool and hands them on in their order, with a bounded number in flight.
@@ -243,8 +262,9 @@ Result<ReadTimelineCommit> complete_timeline_commit(RemoteStorage& storage,
                                                     const CallOptions& options) {
   const TimelineManifestDelta* delta = archive.delta();
   if (delta == nullptr) {
-    return ReadTimelineCommit{
-        std::move(archive.tail), std::get<TimelineManifest>(std::move(archive.manifest)), {}};
+    return ReadTimelineCommit{.tail = std::move(archive.tail),
+                              .manifest = std::get<TimelineManifest>(std::move(archive.manifest)),
+                              .stored = {.object = object.file_name(), .base = {}}};
   }
   const auto complete = [&]() -> Result<TimelineManifest> {
     VARVE_ASSIGN(const ObjectName name,
@@ -264,7 +284,9 @@ Result<ReadTimelineCommit> complete_timeline_commit(RemoteStorage& storage,
   VARVE_ASSIGN(
       TimelineManifest manifest,
       complete().context(fmt::format("{}, a delta of {}", in_object(object), delta->base.object)));
-  return ReadTimelineCommit{std::move(archive.tail), std::move(manifest), delta->base};
+  return ReadTimelineCommit{.tail = std::move(archive.tail),
+                            .manifest = std::move(manifest),
+                            .stored = {.object = object.file_name(), .base = delta->base}};
 }
 
 Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const ObjectName& object,
@@ -276,6 +298,20 @@ Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const Ob
 Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const ObjectName& object,
                                             const CallOptions& options) {
   return read_and_decode<ReadTenantCommit>(storage, object, options);
+}
+
+Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const LogName& log,
+                                                uint64_t sequence, const CallOptions& options) {
+  return read_number(storage, log, sequence, options, [&](const ObjectName& archive) {
+    return read_timeline_commit(storage, archive, options);
+  });
+}
+
+Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const LogName& log,
+                                            uint64_t sequence, const CallOptions& options) {
+  return read_number(storage, log, sequence, options, [&](const ObjectName& archive) {
+    return read_tenant_commit(storage, archive, options);
+  });
 }
 
 Result<ReadPack> read_pack(RemoteStorage& storage, const ObjectName& object,

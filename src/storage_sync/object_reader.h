@@ -50,8 +50,7 @@ Result<ReadTimelineArchive> read_timeline_archive(RemoteStorage& storage, const 
 struct ReadTimelineCommit {
   ObjectTail tail;
   TimelineManifest manifest;
-  // What it is stored as a delta of; none when its object has it whole.
-  std::optional<ManifestBase> base;
+  StoredCommit stored;
 };
 struct ReadTenantCommit {
   ObjectTail tail;
@@ -68,6 +67,11 @@ Result<ReadTimelineCommit> complete_timeline_commit(RemoteStorage& storage,
                                                     const CallOptions& options);
 Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const ObjectName& object,
                                             const CallOptions& options);
+// The same for the archive that has a number in its log, whatever its name.
+Result<ReadTimelineCommit> read_timeline_commit(RemoteStorage& storage, const LogName& log,
+                                                uint64_t sequence, const CallOptions& options);
+Result<ReadTenantCommit> read_tenant_commit(RemoteStorage& storage, const LogName& log,
+                                            uint64_t sequence, const CallOptions& options);
 struct ReadPack {
   ObjectTail tail;
   PackManifest manifest;

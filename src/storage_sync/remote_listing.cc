@@ -1,8 +1,36 @@
 #include "storage_sync/remote_listing.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "remote_storage/streams.h"
 
 namespace varve {
+namespace {
+
+bool counts_before(const ListedObject& left, const ListedObject& right) {
+  return std::tie(left.last_modified, left.name) < std::tie(right.last_modified, right.name);
+}
+
+// Keys come sorted, and sequences have a fixed width: archives arrive in their order, and those of
+// one number together.
+void add_archive(ListedLog& log, ListedObject archive) {
+  if (log.head_sequence() != archive.name.sequence) {
+    log.archives.push_back(std::move(archive));
+    return;
+  }
+  ListedObject& first = log.archives.back();
+  if (counts_before(archive, first)) std::swap(archive, first);
+  log.rivals.push_back(std::move(archive));
+}
+
+}  // namespace
+
+const ListedObject* ListedLog::find(uint64_t sequence) const {
+  const auto found = std::ranges::lower_bound(
+      archives, sequence, {}, [](const ListedObject& archive) { return archive.name.sequence; });
+  return found != archives.end() && found->name.sequence == sequence ? &*found : nullptr;
+}
 
 std::vector<TenantId> RemoteListing::tenants() const {
   std::vector<TenantId> tenants;
@@ -31,11 +59,24 @@ Result<RemoteListing> list_remote(RemoteStorage& storage, std::string_view prefi
       continue;
     }
     ListedLog& log = listing.logs[name->log];
-    // Keys come sorted, and sequences have a fixed width: archives arrive in their order.
-    (name->kind == ObjectKind::kPack ? log.packs : log.archives)
-        .push_back({*name, object.size, object.last_modified});
+    ListedObject listed{*name, object.size, object.last_modified};
+    if (name->kind == ObjectKind::kPack) {
+      log.packs.push_back(std::move(listed));
+    } else {
+      add_archive(log, std::move(listed));
+    }
   }
   return listing;
+}
+
+Result<ObjectName> find_archive(RemoteStorage& storage, const LogName& log, uint64_t sequence,
+                                const CallOptions& options) {
+  const std::string prefix = fmt::format("{}{:016x}", log.prefix(), sequence);
+  VARVE_ASSIGN(const RemoteListing listing, list_remote(storage, prefix, options));
+  const ListedLog* listed = listing.find(log);
+  const ListedObject* archive = listed == nullptr ? nullptr : listed->find(sequence);
+  if (archive != nullptr) return archive->name;
+  return make_error(ErrorCode::kNotFound, "no archive {}*", prefix);
 }
 
 }  // namespace varve

@@ -1,5 +1,10 @@
 // What one LIST says about a prefix: which logs there are, how far they reach, and which packs lie
 // about.
+//
+// Where a storage cannot create an object only if it is absent, two servers may have stored an
+// archive under the same number. The one that was stored first counts, for everybody who reads and
+// for both servers; of those stored at the same time the one whose name sorts first, for readers,
+// while both servers stop.
 #pragma once
 
 #include <map>
@@ -18,9 +23,13 @@ struct ListedObject {
 };
 
 struct ListedLog {
-  std::vector<ListedObject> archives;  // Ascending by sequence.
+  std::vector<ListedObject> archives;  // Ascending by sequence, each once.
+  // Archives whose number is another's. They do not count.
+  std::vector<ListedObject> rivals;
   std::vector<ListedObject> packs;
   // 0 when there is no archive.
+  // None when there is no such number.
+  const ListedObject* find(uint64_t sequence) const;
   uint64_t head_sequence() const { return archives.empty() ? 0 : archives.back().name.sequence; }
 };
 
@@ -38,5 +47,9 @@ struct RemoteListing {
 // `prefix` is kTenantsPrefix for everything, or that of one tenant or log.
 Result<RemoteListing> list_remote(RemoteStorage& storage, std::string_view prefix,
                                   const CallOptions& options);
+
+// The archive that has the number; NotFound when there is none.
+Result<ObjectName> find_archive(RemoteStorage& storage, const LogName& log, uint64_t sequence,
+                                const CallOptions& options);
 
 }  // namespace varve

@@ -1,5 +1,6 @@
 #include "storage_sync/remote_log.h"
 
+#include "storage_sync/number_by_listing.h"
 #include "storage_sync/object_seal.h"
 #include "storage_sync/remote_listing.h"
 
@@ -10,7 +11,7 @@ namespace {
 Result<CommitResult> resolve_taken_number(const SyncContext& context, const NonceJournal& journal,
                                           const CommitRequest& request, const ObjectName& object,
                                           const CallOptions& options) {
-  CommitResult result;
+  CommitResult result{.object = object};
   auto stamp = read_stamp(context.storage, object, options, &result.head);
   if (stamp.failed_with(ErrorCode::kNotFound)) {
     result.outcome = CommitOutcome::kFenced;
@@ -50,6 +51,25 @@ Result<> check_still_head(const SyncContext& context, CommitResult& result, cons
   return {};
 }
 
+Result<CommitResult> take_number_if_absent(const SyncContext& context, const NonceJournal& journal,
+                                           const CommitRequest& request, const ObjectName& object,
+                                           ByteView body, const CallOptions& options) {
+  CommitResult result{.head = {.sequence = object.sequence}, .object = object};
+  const BootTime sent_at = context.clock.boot_time();
+  auto put = context.storage.put(object.key(), body, PutCondition::kIfAbsent, options);
+  if (put.failed_with(ErrorCode::kConflict)) {
+    VARVE_ASSIGN(result, resolve_taken_number(context, journal, request, object, options));
+  } else {
+    VARVE_TRY(put);
+  }
+  if (result.outcome == CommitOutcome::kFenced) return result;
+  result.head_seen = sent_at;
+  if (head_is_stale(context, request.head_seen, context.clock.boot_time())) {
+    VARVE_TRY(check_still_head(context, result, request.log, options));
+  }
+  return result;
+}
+
 }  // namespace
 
 Result<CommitStamp> read_stamp(RemoteStorage& storage, const ObjectName& archive,
@@ -66,17 +86,23 @@ Result<CommitStamp> read_stamp(RemoteStorage& storage, const ObjectName& archive
   return give(commit.tail, commit.stamp());
 }
 
+ObjectName commit_archive(const RemoteStorage& storage, const LogName& log, uint64_t sequence,
+                          const Nonce& nonce) {
+  return storage.traits().conditional_put ? ObjectName::archive(log, sequence)
+                                          : ObjectName::archive(log, sequence, nonce);
+}
+
 Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,
                             const CommitRequest& request, const CallOptions& options) {
-  const ObjectName object = ObjectName::archive(request.log, request.head.sequence + 1);
-  CommitResult result;
-  result.stamp = CommitStamp{.sequence = object.sequence,
-                             .writer = request.writer,
-                             .nonce = request.nonce,
-                             .predecessor_checksum = request.head.checksum,
-                             .created_at = context.clock.now(),
-                             .writer_version = VARVE_VERSION};
-  VARVE_ASSIGN(const Bytes manifest, request.encode_manifest(*result.stamp));
+  const ObjectName object =
+      commit_archive(context.storage, request.log, request.head.sequence + 1, request.nonce);
+  const CommitStamp stamp{.sequence = object.sequence,
+                          .writer = request.writer,
+                          .nonce = request.nonce,
+                          .predecessor_checksum = request.head.checksum,
+                          .created_at = context.clock.now(),
+                          .writer_version = VARVE_VERSION};
+  VARVE_ASSIGN(const Bytes manifest, request.encode_manifest(stamp));
   VARVE_ASSIGN(const ObjectSeal seal, seal_object(object.kind, request.content.size(), manifest,
                                                   context.options.compression_level));
   Bytes body;
@@ -85,20 +111,16 @@ Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,
   body.insert(body.end(), seal.bytes.begin(), seal.bytes.end());
 
   VARVE_TRY(journal.add(request.head.sequence, request.nonce));
-  const BootTime sent_at = context.clock.boot_time();
-  auto put = context.storage.put(object.key(), body, PutCondition::kIfAbsent, options);
-  if (put.ok()) {
+  const auto take_number = [&]() -> Result<CommitResult> {
+    if (!context.storage.traits().conditional_put) {
+      return take_number_by_listing(context, journal, object, body, options);
+    }
+    return take_number_if_absent(context, journal, request, object, body, options);
+  };
+  VARVE_ASSIGN(CommitResult result, take_number().context(fmt::format("commit {}", object.key())));
+  if (result.outcome == CommitOutcome::kCommitted) {
     result.head = {object.sequence, seal.checksum};
-  } else if (put.failed_with(ErrorCode::kConflict)) {
-    VARVE_ASSIGN(result, resolve_taken_number(context, journal, request, object, options));
-  } else {
-    return put.error().context(fmt::format("commit {}", object.key()));
-  }
-  if (result.outcome == CommitOutcome::kFenced) return result;
-  result.head_seen = sent_at;
-  if (head_is_stale(context, request.head_seen, context.clock.boot_time())) {
-    VARVE_TRY(check_still_head(context, result, request.log, options)
-                  .context(fmt::format("commit {}", object.key())));
+    result.stamp = stamp;
   }
   return result;
 }

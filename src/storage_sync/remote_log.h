@@ -52,6 +52,8 @@ enum class CommitOutcome {
 struct CommitResult {
   CommitOutcome outcome = CommitOutcome::kCommitted;
   LogHead head;
+  // The archive of `head`.
+  ObjectName object;
   // When `head` was known to be the newest, if it was this call that found out.
   std::optional<BootTime> head_seen;
   // Of the commit that has the number; none when it was collected meanwhile.
@@ -64,6 +66,11 @@ struct CommitResult {
 // that it is unknown whether the commit landed; asking again, with a new nonce, finds out.
 Result<CommitResult> commit(const SyncContext& context, NonceJournal& journal,
                             const CommitRequest& request, const CallOptions& options);
+
+// The archive of a commit: where the storage cannot create it only if it is absent, its name bears
+// the nonce.
+ObjectName commit_archive(const RemoteStorage& storage, const LogName& log, uint64_t sequence,
+                          const Nonce& nonce);
 
 // The stamp in the manifest of any archive.
 Result<CommitStamp> read_stamp(RemoteStorage& storage, const ObjectName& archive,

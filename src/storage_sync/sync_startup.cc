@@ -112,7 +112,7 @@ class Startup {
         // Its name finds it all the same.
         if (local != nullptr) store_.add_tenant(*local);
       } else if (remote_head > local_head) {
-        heads.push_back({id, ObjectName::archive(log, remote_head), not_read()});
+        heads.push_back({id, data_.listing.find(log)->archives.back().name, not_read()});
       } else {
         LocalTenant unchanged = *local;
         if (options_.remote != nullptr) unchanged.head_seen = listed_at_;
@@ -190,7 +190,7 @@ class Startup {
         const LogName log{tenant_id, timeline_id};
         timeline.remote_head = listed_head(log);
         if (needs_head(local_side(id), timeline.remote_head)) {
-          heads.push_back({id, ObjectName::archive(log, timeline.remote_head), not_read()});
+          heads.push_back({id, data_.listing.find(log)->archives.back().name, not_read()});
         }
       }
     }
@@ -289,17 +289,17 @@ class Startup {
       case Verdict::kDeletedUnnoticed: {
         LocalManifest& noted = *scan_.timelines.at(id);
         if (verdict == Verdict::kLandedUnnoticed) {
-          noted.note_commit(head->head(), head->commit->manifest, head->commit->base);
+          noted.note_commit(head->head(), head->commit->manifest, head->commit->stored);
         } else {
           noted = LocalManifest::from_commit(head->head(), std::move(head->commit->manifest),
-                                             head->commit->base);
+                                             head->commit->stored);
         }
         VARVE_TRY(noted.write(store_.timeline_directory(id)));
         break;
       }
       case Verdict::kBehind:
         timeline.remote = std::make_shared<const LocalManifest>(LocalManifest::from_commit(
-            head->head(), std::move(head->commit->manifest), head->commit->base));
+            head->head(), std::move(head->commit->manifest), head->commit->stored));
         break;
       case Verdict::kInSync:
       case Verdict::kLocalNewer:

@@ -47,9 +47,7 @@ Result<> commit_tenant(const SyncContext& context, KeptTenant& tenant, const Ten
       return fence_tenant(context, tenant, taken.stamp);
     }
     if (taken.outcome == CommitOutcome::kAdopted) {
-      VARVE_ASSIGN(auto adopted,
-                   read_tenant_commit(context.storage,
-                                      ObjectName::archive(log, taken.head.sequence), options));
+      VARVE_ASSIGN(auto adopted, read_tenant_commit(context.storage, taken.object, options));
       next = std::move(adopted.manifest);
     }
     VARVE_TRY(tenant.change([&](LocalTenant& noted) -> Result<> {

@@ -80,11 +80,12 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
       return checkpoint_of(*local);
     }
   }
-  const auto object = ObjectName::archive({id.tenant, id.timeline}, task.commit_sequence);
-  VARVE_ASSIGN(auto commit, read_timeline_commit(context_.storage, object, options));
+  const LogName log{id.tenant, id.timeline};
+  VARVE_ASSIGN(auto commit,
+               read_timeline_commit(context_.storage, log, task.commit_sequence, options));
   const auto target =
       LocalManifest::from_commit({task.commit_sequence, commit.tail.trailer.checksum()},
-                                 std::move(commit.manifest), commit.base);
+                                 std::move(commit.manifest), commit.stored);
   if (timeline == nullptr) {
     VARVE_TRY(download_timeline(context_, directory, target, progress_of(task), options));
     store_.add_timeline(target);

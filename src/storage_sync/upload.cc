@@ -49,27 +49,23 @@ std::vector<RetiredObject> retire(const LocalManifest& local, const TimelineMani
     consider(object, superseded_by);
   }
   for (const std::string& object : local.remote_objects) consider(object, next.stamp.sequence);
-  if (local.head.sequence > 0) {
-    const LogName log{next.id.tenant, next.id.timeline};
-    consider(ObjectName::archive(log, local.head.sequence).file_name(), next.stamp.sequence);
-  }
   std::ranges::sort(retired);
   return retired;
 }
 
+// `archive` is that of the commit itself.
 TimelineManifest next_manifest(const LocalManifest& local, const CommitData& data,
-                               const CommitStamp& stamp, const std::optional<DeltaBase>& base) {
+                               const CommitStamp& stamp, const std::string& archive,
+                               const std::optional<DeltaBase>& base) {
   TimelineManifest next = local.manifest;
   next.stamp = stamp;
-  const LogName log{next.id.tenant, next.id.timeline};
-  const std::string own_archive = ObjectName::archive(log, stamp.sequence).file_name();
   std::map<LayerName, const LayerEntry*> added;
   for (const LayerEntry& layer : data.layers()) added.emplace(layer.name, &layer);
   for (LayerEntry& layer : next.layers) {
     const auto found = added.find(layer.name);
     if (found == added.end()) continue;
     layer.stored = found->second->stored;
-    if (layer.stored.object.empty()) layer.stored.object = own_archive;
+    if (layer.stored.object.empty()) layer.stored.object = archive;
   }
   next.retired = retire(local, next, base);
   return next;
@@ -78,22 +74,21 @@ TimelineManifest next_manifest(const LocalManifest& local, const CommitData& dat
 // What a commit says, and how.
 struct NextCommit {
   TimelineManifest manifest;
-  // What it is stored as a delta of.
-  std::optional<ManifestBase> base;
+  StoredCommit stored;
   Bytes encoded;
 };
 
 NextCommit next_commit(const LocalManifest& local, const CommitData& data, const CommitStamp& stamp,
-                       const std::optional<DeltaBase>& base) {
+                       const std::string& archive, const std::optional<DeltaBase>& base) {
   if (base) {
-    TimelineManifest manifest = next_manifest(local, data, stamp, base);
+    TimelineManifest manifest = next_manifest(local, data, stamp, archive, base);
     if (auto encoded = base->encode_difference(manifest)) {
-      return {std::move(manifest), base->commit, *std::move(encoded)};
+      return {std::move(manifest), {archive, base->commit}, *std::move(encoded)};
     }
   }
-  TimelineManifest manifest = next_manifest(local, data, stamp, {});
+  TimelineManifest manifest = next_manifest(local, data, stamp, archive, {});
   Bytes encoded = manifest.encode();
-  return {std::move(manifest), {}, std::move(encoded)};
+  return {std::move(manifest), {archive, {}}, std::move(encoded)};
 }
 
 // The commits that begin and end what one server writes are full: they can be read without what
@@ -110,10 +105,8 @@ std::optional<DeltaBase> base_of_next(const std::filesystem::path& directory,
 // A full manifest becomes the base of those that follow.
 Result<> keep_base(const std::filesystem::path& directory, const LogHead& head,
                    const NextCommit& committed) {
-  if (committed.base || committed.manifest.deleted) return {};
-  const TenantTimelineId& id = committed.manifest.id;
-  const ObjectName object = ObjectName::archive({id.tenant, id.timeline}, head.sequence);
-  return DeltaBase::write(directory, {object.file_name(), head.checksum}, committed.manifest);
+  if (committed.stored.base || committed.manifest.deleted) return {};
+  return DeltaBase::write(directory, {committed.stored.object, head.checksum}, committed.manifest);
 }
 
 // One attempt to commit `state`. An error says that the attempt may have landed or not.
@@ -143,7 +136,10 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
                        .nonce = nonce,
                        .content = data.archive_content(),
                        .encode_manifest = [&](const CommitStamp& stamp) -> Result<Bytes> {
-                         attempt.committed = next_commit(state, data, stamp, base);
+                         const ObjectName archive =
+                             commit_archive(context.storage, log, stamp.sequence, stamp.nonce);
+                         attempt.committed =
+                             next_commit(state, data, stamp, archive.file_name(), base);
                          return attempt.committed.encoded;
                        }},
                       options));
@@ -153,17 +149,13 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
 // Reads the commit of this server whose acknowledgement was lost, and notes it.
 Result<> adopt(const SyncContext& context, KeptTimeline& timeline, const CommitResult& taken,
                const CallOptions& options) {
-  const TenantTimelineId id = timeline.get()->manifest.id;
-  const LogName log{id.tenant, id.timeline};
-  VARVE_ASSIGN(const auto adopted,
-               read_timeline_commit(context.storage, ObjectName::archive(log, taken.head.sequence),
-                                    options));
+  VARVE_ASSIGN(const auto adopted, read_timeline_commit(context.storage, taken.object, options));
   return timeline.change([&](LocalManifest& local) -> Result<> {
     if (adopted.manifest.deleted) {
       // Nothing follows the last commit of a deleted timeline.
-      local = LocalManifest::from_commit(taken.head, adopted.manifest, adopted.base);
+      local = LocalManifest::from_commit(taken.head, adopted.manifest, adopted.stored);
     } else {
-      local.note_commit(taken.head, adopted.manifest, adopted.base);
+      local.note_commit(taken.head, adopted.manifest, adopted.stored);
     }
     local.head_seen = taken.head_seen;
     return {};
@@ -193,7 +185,7 @@ Result<UploadResult> upload_timeline(const SyncContext& context, const UploadReq
       case CommitOutcome::kCommitted:
         VARVE_TRY(keep_base(timeline.directory(), taken.head, attempt->committed));
         VARVE_TRY(timeline.change([&](LocalManifest& local) -> Result<> {
-          local.note_commit(taken.head, attempt->committed.manifest, attempt->committed.base);
+          local.note_commit(taken.head, attempt->committed.manifest, attempt->committed.stored);
           local.head_seen = taken.head_seen;
           return {};
         }));

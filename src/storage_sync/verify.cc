@@ -97,8 +97,18 @@ class Verifier {
     previous_ = LogHead{object.sequence, trailer.checksum()};
   }
 
+  // What was stored under a number that another archive has already.
+  void find_rivals(const ListedLog& listed) {
+    for (const ListedObject& rival : listed.rivals) {
+      find(FindingKind::kOrphan, rival.name.key(), {},
+           fmt::format("its number is that of {}, which was stored earlier",
+                       listed.find(rival.name.sequence)->name.file_name()));
+    }
+  }
+
   Result<> check_tenant_log(const LogName& log, const ListedLog& listed) {
     previous_.reset();
+    find_rivals(listed);
     for (const ListedObject& object : listed.archives) {
       VARVE_ASSIGN(
           auto commit,
@@ -113,6 +123,7 @@ class Verifier {
 
   Result<> check_timeline_log(const LogName& log, const ListedLog& listed) {
     previous_.reset();
+    find_rivals(listed);
     std::map<std::string, Members> objects;
     std::set<std::string> unreadable;
     std::optional<ReadTimelineCommit> head;

@@ -208,11 +208,11 @@ Result<TenantManager::State> TenantManager::newest_state(const TenantTimelineId&
   if (options_.remote == nullptr || timeline.remote_head == 0) {
     return make_error(ErrorCode::kNotFound, "timeline {} has no data", id);
   }
-  const auto object = ObjectName::archive({id.tenant, id.timeline}, timeline.remote_head);
-  VARVE_ASSIGN(auto commit, read_timeline_commit(options_.remote->storage, object, options_.call));
+  VARVE_ASSIGN(auto commit, read_timeline_commit(options_.remote->storage, {id.tenant, id.timeline},
+                                                 timeline.remote_head, options_.call));
   timeline.remote = std::make_shared<const LocalManifest>(
       LocalManifest::from_commit({timeline.remote_head, commit.tail.trailer.checksum()},
-                                 std::move(commit.manifest), commit.base));
+                                 std::move(commit.manifest), commit.stored));
   return timeline.remote;
 }
 

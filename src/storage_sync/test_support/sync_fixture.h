@@ -118,6 +118,8 @@ class Server {
 // Faulty(Metered(Memory)): the meter sees what reaches the storage.
 class SyncTest : public testing::Test {
  protected:
+  explicit SyncTest(StorageTraits traits = {.kind = "memory"}) : traits_(std::move(traits)) {}
+
   static LocalManifest new_timeline(Lsn lsn = Lsn{100}) {
     LocalManifest local;
     local.manifest.id = {kTenant, kTimeline};
@@ -175,9 +177,10 @@ class SyncTest : public testing::Test {
   ManualClock clock;
 
  private:
+  const StorageTraits traits_;
   Metered* metered_ = nullptr;
   std::unique_ptr<RemoteStorage> make_storage() {
-    auto metered = std::make_unique<Metered>(std::make_unique<MemoryStorage>(clock),
+    auto metered = std::make_unique<Metered>(std::make_unique<MemoryStorage>(clock, traits_),
                                              Metered::Options{.clock = &clock});
     metered_ = metered.get();
     return metered;
