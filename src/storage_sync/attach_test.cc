@@ -99,6 +99,8 @@ class Interposed : public RemoteStorage {
 
 class AttachTest : public SyncTest {
  protected:
+  explicit AttachTest(StorageTraits traits = {.kind = "memory"}) : SyncTest(std::move(traits)) {}
+
   // The first server has a tenant with two timelines, of which the second is registered only.
   void SetUp() override {
     LocalTenant owned{.head_seen = BootTime{0}, .writer = server.writer};
@@ -248,6 +250,28 @@ TEST_F(AttachTest, W6_ADeletedTimelineKeepsItsLastCommit) {
   const CommitStamp last = head_stamp(kLog);
   VARVE_ASSERT_OK(second.attach());
   EXPECT_EQ(head_stamp(kLog), last);
+}
+
+class AttachWithoutConditions : public AttachTest {
+ protected:
+  AttachWithoutConditions() : AttachTest({.kind = "memory", .conditional_put = false}) {}
+};
+
+TEST_F(AttachWithoutConditions, S6_ATenantIsTakenOverAndTheFormerOwnerIsFenced) {
+  clock.advance(std::chrono::seconds(1));
+  EXPECT_TRUE(second.attach().value());
+  const WriterId writer = second.tenant()->writer;
+  EXPECT_EQ(head_stamp(kTenantLog).writer, writer);
+  EXPECT_EQ(head_stamp(kLog).writer, writer);
+  clock.advance(std::chrono::seconds(1));
+  first.checkpoint(2, Lsn{200});
+  EXPECT_TRUE(first.upload().failed_with(ErrorCode::kConflict));
+  // What the former owner stored all the same does not count, for a restart as little as here.
+  EXPECT_EQ(head_stamp(kLog).writer, writer);
+  Process restarted(other.context(), other.directory());
+  VARVE_ASSERT_OK(restarted.start());
+  VARVE_EXPECT_OK(restarted.tenant()->check_owned());
+  EXPECT_EQ(restarted.timeline()->manifest.metadata.disk_consistent_lsn, Lsn{100});
 }
 
 }  // namespace
