@@ -77,7 +77,9 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
     if (local->head.sequence >= task.commit_sequence) {
       // The state has got as far since, and only layer files may be missing.
       VARVE_TRY(download_layers(context_, directory, local->manifest, progress_of(task), options));
-      return checkpoint_of(*local);
+      if (local->in_sync()) return checkpoint_of(*local);
+      // What is here besides is not remote by that.
+      return Checkpoint{.disk_consistent_lsn = local->remote_consistent_lsn};
     }
   }
   const auto object = ObjectName::archive({id.tenant, id.timeline}, task.commit_sequence);

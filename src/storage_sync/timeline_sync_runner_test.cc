@@ -140,6 +140,24 @@ TEST_F(TimelineSyncRunnerTest, S18_ADownloadOfAnOlderCommitOnlyBringsLayersThatL
   EXPECT_TRUE(path_exists(directory / layer_name(1).to_string()).value());
 }
 
+TEST_F(TimelineSyncRunnerTest, S18_ADownloadDoesNotMakeRemoteWhatIsOnlyHere) {
+  const Checkpoint uploaded = runner.run(upload(), {}).value();
+  const SyncTask download = SyncTask::download({kTenant, kTimeline}, 1);
+  EXPECT_EQ(runner.run(download, {}).value(), uploaded);
+  VARVE_ASSERT_OK(
+      store.timeline({kTenant, kTimeline})->change([](LocalManifest& state) -> Result<> {
+        state.manifest.metadata.disk_consistent_lsn = Lsn{200};
+        return {};
+      }));
+  const auto done = runner.run(download, {});
+  VARVE_ASSERT_OK(done);
+  EXPECT_EQ(done->disk_consistent_lsn, uploaded.disk_consistent_lsn);
+  // At the same LSN it is the content that may not be taken for remote.
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  add_layer(3);
+  EXPECT_FALSE(runner.run(download, {})->covers(checkpoint_of(local)));
+}
+
 TEST_F(TimelineSyncRunnerTest, W2_AStopRequestEndsADownloadWhateverItHasGotTo) {
   VARVE_ASSERT_OK(runner.run(upload(), {}));
   const SyncTask task = SyncTask::download({kTenant, kTimeline}, 1);
