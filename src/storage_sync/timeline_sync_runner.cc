@@ -7,6 +7,14 @@
 
 namespace varve {
 
+namespace {
+
+Error was_deleted(const TenantTimelineId& id) {
+  return make_error(ErrorCode::kConflict, "timeline {} was deleted", id);
+}
+
+}  // namespace
+
 Checkpoint checkpoint_of(const LocalManifest& local) {
   // Where the stream has got to is told by the LSN alone; the rest is content.
   LocalManifest content;
@@ -34,9 +42,7 @@ Result<> TimelineSyncRunner::register_timeline(KeptTenant& tenant, const TenantT
                                                const CallOptions& options) {
   const auto local = tenant.get();
   const TimelineRegistration* known = local->manifest.find(id.timeline);
-  if (known != nullptr && known->deleted) {
-    return make_error(ErrorCode::kConflict, "timeline {} was deleted", id);
-  }
+  if (known != nullptr && known->deleted) return was_deleted(id);
   // Without a commit of the tenant's log, what is known here is known here only.
   if (known != nullptr && local->head.sequence > 0) return {};
   return commit_tenant(
@@ -65,6 +71,7 @@ Result<Checkpoint> TimelineSyncRunner::upload(const SyncTask& task, const CallOp
   if (uploaded.outcome == UploadOutcome::kFenced) {
     VARVE_TRY(fence_tenant(context_, *tenant, uploaded.other));
   }
+  if (uploaded.remote->manifest.deleted) return was_deleted(id);
   return checkpoint_of(*uploaded.remote);
 }
 

@@ -117,6 +117,21 @@ TEST_F(TimelineSyncRunnerTest, W6_ADeletedTimelineIsNotUploaded) {
   EXPECT_EQ(all_requests(), before);
 }
 
+TEST_F(TimelineSyncRunnerTest, W6_ADeletionThatLandedUnnoticedIsNotTakenForTheUpload) {
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  LocalManifest last = *store.timeline({kTenant, kTimeline})->get();
+  last.manifest.deleted = true;
+  last.manifest.layers.clear();
+  KeptTimeline ending(directory, last);
+  fail({{.operation = Operation::kPut, .fault = Fault::fail_after()}});
+  EXPECT_FALSE(upload_timeline(server.context(), {.writer = server.writer}, ending, {}, {}).ok());
+  heal();
+  add_layer(3);
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
+  EXPECT_TRUE(committed(2).deleted);
+  EXPECT_TRUE(LocalManifest::read(directory)->manifest.deleted);
+}
+
 TEST_F(TimelineSyncRunnerTest, S18_ADownloadBringsTheWholeTimelineToAnEmptyPlace) {
   VARVE_ASSERT_OK(runner.run(upload(), {}));
   VARVE_ASSERT_OK(remove_tree(directory));
