@@ -71,6 +71,8 @@ Result<Checkpoint> TimelineSyncRunner::upload(const SyncTask& task, const CallOp
   if (uploaded.outcome == UploadOutcome::kFenced) {
     VARVE_TRY(fence_tenant(context_, *tenant, uploaded.other));
   }
+  // Another task may have met the other server meanwhile: then nothing more is acknowledged.
+  VARVE_TRY(tenant->get()->check_owned());
   if (uploaded.remote->manifest.deleted) return was_deleted(id);
   return checkpoint_of(*uploaded.remote);
 }

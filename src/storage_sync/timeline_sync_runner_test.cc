@@ -107,6 +107,18 @@ TEST_F(TimelineSyncRunnerTest, S7_ATimelineThatTheTenantsLogDoesNotListIsRegiste
   EXPECT_THAT(keys(), testing::Contains(testing::HasSubstr(log.prefix())));
 }
 
+TEST_F(TimelineSyncRunnerTest, S6_NothingIsAcknowledgedOnceAnotherTaskHasMetTheFence) {
+  const auto tenant = store.tenant(kTenant);
+  storage.set_script([&](const FaultyCall& call) -> std::optional<Fault> {
+    if (call.operation == Operation::kPut) {
+      EXPECT_TRUE(
+          fence_tenant(server.context(), *tenant, std::nullopt).failed_with(ErrorCode::kConflict));
+    }
+    return std::nullopt;
+  });
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
+}
+
 TEST_F(TimelineSyncRunnerTest, W6_ADeletedTimelineIsNotUploaded) {
   VARVE_ASSERT_OK(store.tenant(kTenant)->change([](LocalTenant& tenant) -> Result<> {
     tenant.manifest.timelines[0].deleted = true;
