@@ -34,7 +34,8 @@ constexpr std::string_view name(SyncOperation operation) {
 // it.
 struct Checkpoint {
   Lsn disk_consistent_lsn;
-  // Identifies the set of layers and what else may change while the LSN stands still.
+  // Identifies the set of layers and what else may change while the LSN stands still; 0 where it is
+  // not known.
   uint64_t content = 0;
 
   bool operator==(const Checkpoint&) const = default;

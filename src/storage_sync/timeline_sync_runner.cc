@@ -7,6 +7,14 @@
 
 namespace varve {
 
+namespace {
+
+Error was_deleted(const TenantTimelineId& id) {
+  return make_error(ErrorCode::kConflict, "timeline {} was deleted", id);
+}
+
+}  // namespace
+
 Checkpoint checkpoint_of(const LocalManifest& local) {
   // Where the stream has got to is told by the LSN alone; the rest is content.
   LocalManifest content;
@@ -34,9 +42,7 @@ Result<> TimelineSyncRunner::register_timeline(KeptTenant& tenant, const TenantT
                                                const CallOptions& options) {
   const auto local = tenant.get();
   const TimelineRegistration* known = local->manifest.find(id.timeline);
-  if (known != nullptr && known->deleted) {
-    return make_error(ErrorCode::kConflict, "timeline {} was deleted", id);
-  }
+  if (known != nullptr && known->deleted) return was_deleted(id);
   // Without a commit of the tenant's log, what is known here is known here only.
   if (known != nullptr && local->head.sequence > 0) return {};
   return commit_tenant(
@@ -65,6 +71,9 @@ Result<Checkpoint> TimelineSyncRunner::upload(const SyncTask& task, const CallOp
   if (uploaded.outcome == UploadOutcome::kFenced) {
     VARVE_TRY(fence_tenant(context_, *tenant, uploaded.other));
   }
+  // Another task may have met the other server meanwhile: then nothing more is acknowledged.
+  VARVE_TRY(tenant->get()->check_owned());
+  if (uploaded.remote->manifest.deleted) return was_deleted(id);
   return checkpoint_of(*uploaded.remote);
 }
 
@@ -77,7 +86,9 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
     if (local->head.sequence >= task.commit_sequence) {
       // The state has got as far since, and only layer files may be missing.
       VARVE_TRY(download_layers(context_, directory, local->manifest, progress_of(task), options));
-      return checkpoint_of(*local);
+      if (local->in_sync()) return checkpoint_of(*local);
+      // What is here besides is not remote by that.
+      return Checkpoint{.disk_consistent_lsn = local->remote_consistent_lsn};
     }
   }
   const LogName log{id.tenant, id.timeline};

@@ -130,6 +130,18 @@ TEST_F(TimelineSyncRunnerTest, S7_ATimelineThatTheTenantsLogDoesNotListIsRegiste
   EXPECT_THAT(keys(), testing::Contains(testing::HasSubstr(log.prefix())));
 }
 
+TEST_F(TimelineSyncRunnerTest, S6_NothingIsAcknowledgedOnceAnotherTaskHasMetTheFence) {
+  const auto tenant = store.tenant(kTenant);
+  storage.set_script([&](const FaultyCall& call) -> std::optional<Fault> {
+    if (call.operation == Operation::kPut) {
+      EXPECT_TRUE(
+          fence_tenant(server.context(), *tenant, std::nullopt).failed_with(ErrorCode::kConflict));
+    }
+    return std::nullopt;
+  });
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
+}
+
 TEST_F(TimelineSyncRunnerTest, W6_ADeletedTimelineIsNotUploaded) {
   VARVE_ASSERT_OK(store.tenant(kTenant)->change([](LocalTenant& tenant) -> Result<> {
     tenant.manifest.timelines[0].deleted = true;
@@ -138,6 +150,21 @@ TEST_F(TimelineSyncRunnerTest, W6_ADeletedTimelineIsNotUploaded) {
   const uint64_t before = all_requests();
   EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
   EXPECT_EQ(all_requests(), before);
+}
+
+TEST_F(TimelineSyncRunnerTest, W6_ADeletionThatLandedUnnoticedIsNotTakenForTheUpload) {
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  LocalManifest last = *store.timeline({kTenant, kTimeline})->get();
+  last.manifest.deleted = true;
+  last.manifest.layers.clear();
+  KeptTimeline ending(directory, last);
+  fail({{.operation = Operation::kPut, .fault = Fault::fail_after()}});
+  EXPECT_FALSE(upload_timeline(server.context(), {.writer = server.writer}, ending, {}, {}).ok());
+  heal();
+  add_layer(3);
+  EXPECT_TRUE(runner.run(upload(), {}).failed_with(ErrorCode::kConflict));
+  EXPECT_TRUE(committed(2).deleted);
+  EXPECT_TRUE(LocalManifest::read(directory)->manifest.deleted);
 }
 
 TEST_F(TimelineSyncRunnerTest, S18_ADownloadBringsTheWholeTimelineToAnEmptyPlace) {
@@ -161,6 +188,24 @@ TEST_F(TimelineSyncRunnerTest, S18_ADownloadOfAnOlderCommitOnlyBringsLayersThatL
   VARVE_ASSERT_OK(runner.run(SyncTask::download({kTenant, kTimeline}, 1), {}));
   EXPECT_EQ(LocalManifest::read(directory)->manifest, local.manifest);
   EXPECT_TRUE(path_exists(directory / layer_name(1).to_string()).value());
+}
+
+TEST_F(TimelineSyncRunnerTest, S18_ADownloadDoesNotMakeRemoteWhatIsOnlyHere) {
+  const Checkpoint uploaded = runner.run(upload(), {}).value();
+  const SyncTask download = SyncTask::download({kTenant, kTimeline}, 1);
+  EXPECT_EQ(runner.run(download, {}).value(), uploaded);
+  VARVE_ASSERT_OK(
+      store.timeline({kTenant, kTimeline})->change([](LocalManifest& state) -> Result<> {
+        state.manifest.metadata.disk_consistent_lsn = Lsn{200};
+        return {};
+      }));
+  const auto done = runner.run(download, {});
+  VARVE_ASSERT_OK(done);
+  EXPECT_EQ(done->disk_consistent_lsn, uploaded.disk_consistent_lsn);
+  // At the same LSN it is the content that may not be taken for remote.
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  add_layer(3);
+  EXPECT_FALSE(runner.run(download, {})->covers(checkpoint_of(local)));
 }
 
 TEST_F(TimelineSyncRunnerTest, W2_AStopRequestEndsADownloadWhateverItHasGotTo) {
