@@ -36,3 +36,12 @@ def test_an_imported_timeline_is_remote_when_the_command_returns(small_pgdata, s
     assert (timeline["remote_consistent_lsn"] == timeline["disk_consistent_lsn"]
             == timeline["last_record_lsn"])
     assert timeline["ancestor_timeline_id"] is None
+
+
+def test_a_restore_straight_from_the_remote_storage_is_one_list_and_four_gets(
+        small_pgdata, folder, server):
+    server.import_cluster("acme", "main", small_pgdata)
+    report = server.varve.json("restore", "acme/main", "--remote", server.remote,
+                               "--to", folder / "data")
+    # The manifests of tenant and timeline, the end of the layer with its frame table, and the rest.
+    assert (report["requests"]["list"], report["requests"]["get"]) == (1, 4)

@@ -92,6 +92,11 @@ Result<> File::append(ByteView bytes) {
   return {};
 }
 
+Result<> File::truncate(uint64_t size) {
+  if (ftruncate(descriptor_, static_cast<off_t>(size)) != 0) return file_error("write", path_);
+  return {};
+}
+
 Result<> File::sync() {
   if (fsync(descriptor_) != 0) return file_error("sync", path_);
   return {};

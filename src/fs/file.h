@@ -37,6 +37,9 @@ class File {
   Result<> write_at(uint64_t offset, ByteView bytes);
   Result<> append(ByteView bytes);
 
+  // Cuts the file off, or extends it by a hole: see ftruncate(2).
+  Result<> truncate(uint64_t size);
+
   // fsync(2). After an error the content must be taken for lost: the kernel reports it only once.
   Result<> sync();
 

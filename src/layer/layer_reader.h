@@ -6,18 +6,22 @@
 #include <memory>
 #include <optional>
 
+#include "layer/layer_file_source.h"
 #include "layer/layer_name.h"
 #include "layer/value.h"
 
 namespace varve {
 
 // Thread-safe. Every block that is read is checked against its checksum; a mismatch is Corrupted
-// and names the file.
+// and names the file. An error of a source keeps its code.
 class LayerReader {
  public:
   // Corrupted when the file is no layer file. What it is called does not matter: name() is what it
   // says of itself.
   static Result<LayerReader> open(const std::filesystem::path& path);
+  // Of a file that is not at hand as such: only its end is read here, and the blocks that are asked
+  // for later. `what` names it in errors.
+  static Result<LayerReader> open(std::shared_ptr<LayerFileSource> source, std::string what);
 
   LayerReader(LayerReader&&) noexcept;
   LayerReader& operator=(LayerReader&&) noexcept;
@@ -43,6 +47,7 @@ class LayerReader {
 
  private:
   struct State;
+  static Result<LayerReader> open_table(std::unique_ptr<State> state);
   explicit LayerReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

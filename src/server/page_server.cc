@@ -24,7 +24,8 @@ Result<RestoreReport> restore_timeline(TenantManager& tenants, const RestoreRequ
   const auto target = std::filesystem::absolute(request.to).lexically_normal();
   const auto parent =
       target.has_filename() ? target.parent_path() : target.parent_path().parent_path();
-  VARVE_ASSIGN(const auto reader, tenants.open_reader(report.timeline.id, parent));
+  VARVE_ASSIGN(const auto reader,
+               tenants.open_reader(report.timeline.id, parent, ReadPattern::kEverything));
   const Lsn lsn = request.lsn.value_or(reader->metadata().disk_consistent_lsn);
   VARVE_TRY(reader->check_readable(lsn));
   VARVE_ASSIGN(report.summary,

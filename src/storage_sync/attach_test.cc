@@ -246,7 +246,8 @@ TEST_F(AttachTest, W6_ADeletedTimelineKeepsItsLastCommit) {
     local.manifest.layers.clear();
     return {};
   }));
-  VARVE_ASSERT_OK(first.upload());
+  VARVE_ASSERT_OK(upload_timeline(server.context(), {.writer = server.writer},
+                                  *first.store.timeline(kId), {}, {}));
   const CommitStamp last = head_stamp(kLog);
   VARVE_ASSERT_OK(second.attach());
   EXPECT_EQ(head_stamp(kLog), last);

@@ -8,9 +8,10 @@
 
 namespace varve {
 
-// Downloads the layers of the manifest that are not in `directory`. A layer file that is there
-// already is kept when its checksum is right, and replaced when not. After an error the call may be
-// repeated; what was downloaded is not downloaded again.
+// Downloads the layers of the manifest that are not in `directory`, several at a time. A layer file
+// that is there already is kept when its checksum is right, and replaced when not. After an error,
+// or a crash, the call may be repeated: frames that were fetched are not fetched again, but for the
+// last few of a crash.
 Result<> download_layers(const SyncContext& context, const std::filesystem::path& directory,
                          const TimelineManifest& manifest, const ByteProgress& progress,
                          const CallOptions& options);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "storage_sync/partial_layer_file.h"
+#include "storage_sync/test_support/framed_layer.h"
 #include "storage_sync/test_support/sync_fixture.h"
 
 namespace varve {
@@ -56,7 +58,7 @@ TEST_F(Download, S18_AnIntactFileIsKeptAndCostsNoRequest) {
   VARVE_ASSERT_OK(download());
   expect_complete();
   EXPECT_EQ(std::filesystem::last_write_time(file(2)), written);
-  EXPECT_EQ(requests(Operation::kGet) - before, 4U);  // A frame table and the frames of each other.
+  EXPECT_EQ(requests(Operation::kGet) - before, 2U);  // Small ones come with their frame table.
 }
 
 TEST_F(Download, S18_W4_AFileThatFailsItsChecksumIsReplaced) {
@@ -69,15 +71,15 @@ TEST_F(Download, S18_W4_AFileThatFailsItsChecksumIsReplaced) {
 }
 
 TEST_F(Download, S18_TheMetadataComesLastAndWhatWasFetchedIsNotFetchedAgain) {
-  // The third layer fails: its second request.
-  fail({{.operation = Operation::kGet, .fault = Fault::fail_before(), .skip = 5}});
+  server.context().options.parallel_layers = 1;
+  fail({{.operation = Operation::kGet, .fault = Fault::fail_before(), .skip = 2}});
   EXPECT_TRUE(download().failed_with(ErrorCode::kUnavailable));
   EXPECT_TRUE(LocalManifest::read(directory_.path()).failed_with(ErrorCode::kNotFound));
   EXPECT_EQ(files().size(), 2U);
   heal();
   const uint64_t before = requests(Operation::kGet);
   VARVE_ASSERT_OK(download());
-  EXPECT_EQ(requests(Operation::kGet) - before, 2U);
+  EXPECT_EQ(requests(Operation::kGet) - before, 1U);
   expect_complete();
 }
 
@@ -131,6 +133,72 @@ TEST_F(Download, ProgressCountsWhatWasThereAsWell) {
                                     },
                                     {}));
   EXPECT_THAT(done, testing::ElementsAre(1000, 2000, 3000));
+}
+
+class LargeDownload : public test_support::FramedLayerTest {
+ protected:
+  Result<> download() {
+    return download_timeline(server_.context(), directory_.path(), timeline_, {}, {});
+  }
+  // Until the stream with the frames before the tail breaks off.
+  void download_until_broken_off(uint64_t bytes) {
+    script({{.operation = Operation::kGet, .fault = Fault::tear_stream(bytes), .skip = 1}});
+    EXPECT_TRUE(download().failed_with(ErrorCode::kUnavailable));
+    EXPECT_TRUE(LocalManifest::read(directory_.path()).failed_with(ErrorCode::kNotFound));
+    script({});
+  }
+  void expect_complete() {
+    EXPECT_EQ(read_file(file_).value(), content_);
+    EXPECT_TRUE(LocalManifest::read(directory_.path()).ok());
+    EXPECT_EQ(list_directory(directory_.path())->size(), 2U);
+  }
+
+  const std::filesystem::path file_ = directory_ / layer_name(1).to_string();
+};
+
+TEST_F(LargeDownload, S18_ALayerIsTwoRequests) {
+  VARVE_ASSERT_OK(download());
+  expect_complete();
+  EXPECT_EQ(gets(), 2U);
+}
+
+TEST_F(LargeDownload, S18_OfALayerThatWasHalfThereOnlyTheRestIsFetched) {
+  download_until_broken_off(4 * kFrameSize + 100);
+  const uint64_t before = received();
+  VARVE_ASSERT_OK(download());
+  expect_complete();
+  // Four frames and the tail were there.
+  EXPECT_EQ(received() - before, 3 * kFrameSize);
+  EXPECT_EQ(gets(), 3U);
+}
+
+TEST_F(LargeDownload, S18_W4_AFrameThatWasDamagedMeanwhileIsFetchedAgain) {
+  download_until_broken_off(4 * kFrameSize + 100);
+  {
+    auto partial = File::open(file_.string() + ".partial", O_RDWR).value();
+    VARVE_ASSERT_OK(partial.write_at(kFrameSize + 7, as_bytes("damage")));
+  }
+  const uint64_t before = received();
+  VARVE_ASSERT_OK(download());
+  expect_complete();
+  EXPECT_EQ(received() - before, 4 * kFrameSize);
+}
+
+TEST_F(LargeDownload, S18_ALayerThatSomebodyElseFetchesIsAConflict) {
+  const auto other = PartialLayerFile::open(layer_, directory_.path()).value();
+  EXPECT_TRUE(download().failed_with(ErrorCode::kConflict));
+}
+
+TEST_F(LargeDownload, ProgressIsToldFrameByFrame) {
+  std::vector<uint64_t> reported;
+  VARVE_ASSERT_OK(download_timeline(server_.context(), directory_.path(), timeline_,
+                                    [&](uint64_t done, uint64_t total) {
+                                      EXPECT_EQ(total, kLayerSize);
+                                      reported.push_back(done);
+                                    },
+                                    {}));
+  EXPECT_TRUE(std::ranges::is_sorted(reported));
+  EXPECT_EQ(reported.back(), kLayerSize);
 }
 
 }  // namespace

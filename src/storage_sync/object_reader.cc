@@ -2,13 +2,11 @@
 
 #include <fcntl.h>
 
-#include <deque>
-#include <future>
-
 #include "fs/directory.h"
 #include "fs/file.h"
 #include "remote_storage/streams.h"
 #include "storage_sync/frame_codec.h"
+#include "storage_sync/frame_stream.h"
 #include "storage_sync/manifest_fields.h"
 #include "storage_sync/remote_listing.h"
 
@@ -54,14 +52,6 @@ Result<> check_identity(const ObjectName& object, const PackManifest& manifest) 
                     ObjectName::pack(log, manifest.nonce, manifest.part).key());
 }
 
-// A manifest that is right never asks for bytes beyond the end of an object that is whole: where
-// the storage says so, the object was cut off.
-template <typename T>
-Result<T> within_object(Result<T> read) {
-  if (!read.failed_with(ErrorCode::kInvalidArgument)) return read;
-  return Error(ErrorCode::kCorrupted, read.error().message());
-}
-
 template <typename Read>
 Result<Read> read_and_decode(RemoteStorage& storage, const ObjectName& object,
                              const CallOptions& options) {
@@ -71,84 +61,6 @@ Result<Read> read_and_decode(RemoteStorage& storage, const ObjectName& object,
   VARVE_ASSIGN(read.manifest, Manifest::decode(read.tail.manifest).context(in_object(object)));
   VARVE_TRY(check_identity(object, read.manifest));
   return read;
-}
-
-// Decodes frames on a pool and hands them on in their order, with a bounded number in flight.
-class OrderedDecoder {
- public:
-  OrderedDecoder(ThreadPool& pool, const ByteSink& sink)
-      : pool_(pool), sink_(sink), window_(2 * pool.size()) {}
-  ~OrderedDecoder() {
-    for (auto& frame : pending_) frame.wait();
-  }
-  OrderedDecoder(const OrderedDecoder&) = delete;
-  OrderedDecoder& operator=(const OrderedDecoder&) = delete;
-
-  Result<> add(const Frame& frame, Bytes stored) {
-    while (pending_.size() >= window_) VARVE_TRY(hand_on_oldest());
-    pending_.push_back(pool_.submit([frame, stored = std::move(stored)]() -> Result<Bytes> {
-      Bytes raw(frame.raw_size);
-      VARVE_TRY(decode_frame(frame, stored, raw));
-      return raw;
-    }));
-    return {};
-  }
-
-  Result<Checksum128> finish() {
-    while (!pending_.empty()) VARVE_TRY(hand_on_oldest());
-    return checksum_.digest();
-  }
-
- private:
-  Result<> hand_on_oldest() {
-    auto raw = pending_.front().get();
-    pending_.pop_front();
-    if (!raw.ok()) return raw.error();
-    checksum_.update(*raw);
-    return sink_(*raw);
-  }
-
-  ThreadPool& pool_;
-  const ByteSink& sink_;
-  const size_t window_;
-  std::deque<std::future<Result<Bytes>>> pending_;
-  Checksum128Stream checksum_;
-};
-
-// Reads frames that lie one behind the other with a single request. Those at the beginning of the
-// object bring its header with them, which is checked on the way.
-Result<> read_adjacent_frames(RemoteStorage& storage, const ObjectName& object,
-                              std::span<const Frame> frames, OrderedDecoder& decoder,
-                              const CallOptions& options) {
-  size_t at = 0;
-  Bytes stored;
-  Bytes header;
-  const bool at_beginning = frames.front().offset == kObjectHeaderSize;
-  const auto collect = [&](ByteView bytes) -> Result<> {
-    if (at_beginning && header.size() < kObjectHeaderSize) {
-      const ByteView taken = bytes.first(std::min(kObjectHeaderSize - header.size(), bytes.size()));
-      header.insert(header.end(), taken.begin(), taken.end());
-      bytes = bytes.subspan(taken.size());
-      if (header.size() == kObjectHeaderSize) VARVE_TRY(check_object_header(header, object.kind));
-    }
-    while (!bytes.empty() && at < frames.size()) {
-      const size_t wanted = frames[at].stored_size - stored.size();
-      const ByteView taken = bytes.first(std::min(wanted, bytes.size()));
-      if (stored.empty()) stored.reserve(frames[at].stored_size);
-      stored.insert(stored.end(), taken.begin(), taken.end());
-      bytes = bytes.subspan(taken.size());
-      if (stored.size() == frames[at].stored_size) {
-        VARVE_TRY(decoder.add(frames[at++], std::exchange(stored, {})));
-      }
-    }
-    return {};
-  };
-  const auto range = ByteRange::between(at_beginning ? 0 : frames.front().offset,
-                                        frames.back().offset + frames.back().stored_size);
-  VARVE_TRY(within_object(storage.get(object.key(), range, collect, options)));
-  if (at == frames.size()) return {};
-  return make_error(ErrorCode::kCorrupted, "the object ends before the frame at byte {}",
-                    frames[at].offset);
 }
 
 }  // namespace
@@ -298,16 +210,10 @@ Result<ReadPack> read_pack(RemoteStorage& storage, const ObjectName& object,
 
 Result<FrameTable> read_frame_table(const LayerEntry& layer, const ObjectRangeReader& read) {
   const StoredMember& stored = layer.stored;
-  if (stored.table_size != frame_table_size(layer.size)) {
-    return make_error(ErrorCode::kCorrupted, "a frame table of {} bytes does not fit {} bytes",
-                      stored.table_size, layer.size);
-  }
+  VARVE_TRY(check_frame_table_size(layer));
   VARVE_ASSIGN(const Bytes bytes,
                read(stored.table_offset, stored.table_offset + stored.table_size));
-  if (checksum64(bytes) != stored.table_checksum) {
-    return make_error(ErrorCode::kCorrupted, "the frame table's checksum does not match");
-  }
-  return decode_frame_table(bytes, layer.size);
+  return check_frame_table(layer, bytes);
 }
 
 Result<FrameTable> read_frame_table(RemoteStorage& storage, const LogName& log,
@@ -323,20 +229,23 @@ Result<> read_member(const SyncContext& context, const LogName& log, const Layer
                      const ByteSink& sink, const CallOptions& options) {
   VARVE_ASSIGN(const FrameTable table, read_frame_table(context.storage, log, layer, options));
   const auto read = [&]() -> Result<> {
-    OrderedDecoder decoder(context.codec_pool, sink);
     VARVE_ASSIGN(const ObjectName object, ObjectName::parse_file_name(log, layer.stored.object));
+    Checksum128Stream whole;
+    const auto hand_on = [&](size_t, const Bytes& raw) {
+      whole.update(raw);
+      return sink(raw);
+    };
     for (size_t begin = 0; begin < table.size();) {
       size_t end = begin + 1;
       while (end < table.size() &&
              table[end].offset == table[end - 1].offset + table[end - 1].stored_size) {
         ++end;
       }
-      VARVE_TRY(read_adjacent_frames(
-          context.storage, object, std::span(table).subspan(begin, end - begin), decoder, options));
+      VARVE_TRY(read_frames(
+          context, object, table, {begin, end}, [](size_t) { return true; }, hand_on, options));
       begin = end;
     }
-    VARVE_ASSIGN(const Checksum128 checksum, decoder.finish());
-    if (checksum == layer.checksum) return {};
+    if (whole.digest() == layer.checksum) return {};
     return make_error(ErrorCode::kCorrupted, "the checksum of the whole file does not match");
   };
   return read().context(in_member(log, layer));

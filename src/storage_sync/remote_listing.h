@@ -30,8 +30,6 @@ struct ListedLog {
   // Null when there is no such number.
   const ListedObject* find(uint64_t sequence) const;
   // 0 when there is no archive.
-  // None when there is no such number.
-  const ListedObject* find(uint64_t sequence) const;
   uint64_t head_sequence() const { return archives.empty() ? 0 : archives.back().name.sequence; }
 };
 

@@ -62,7 +62,8 @@ TEST_F(SimulationTest, S6_S7_S14_S15_S17_S18_ThePromisesHoldWhateverHappens) {
   for (const char* what :
        {"attached", "awaits download", "backup comes back", "breaks off", "crash", "deletion",
         "download", "evicted", "fails after", "fails before", "fenced", "flips a byte", "pack",
-        "parted", "stray put stored", "takes long", "upload"}) {
+        "parted", "number was taken", "own attempt had landed", "stray put stored", "takes long",
+        "upload"}) {
     EXPECT_GT(noted[what], last / 10) << what;
   }
 }
@@ -80,7 +81,7 @@ class MutatedSimulation : public SimulationTest,
                           public testing::WithParamInterface<MutationCase> {};
 
 TEST_P(MutatedSimulation, IsNoticed) {
-  constexpr uint64_t kEnough = 200;
+  constexpr uint64_t kEnough = 600;
   std::map<std::string, int> others;
   for (uint64_t seed = 1; seed <= kEnough; ++seed) {
     Simulation simulation(seed, GetParam().mutation, false, pools);

@@ -25,6 +25,11 @@ struct SyncOptions {
   // An object that nothing refers to any more is kept for so long. The same for every server that
   // writes under a prefix.
   Duration grace_period = std::chrono::hours(1);
+  // Stored bytes between two wanted frames that are read through rather than asked for separately:
+  // about what a storage sends in the time that it takes to answer.
+  uint64_t read_through = 256ULL << 10;
+  // Layers that are downloaded at once.
+  size_t parallel_layers = 3;
 };
 
 // The referenced things outlive the context. Thread-safe, as each of them is.

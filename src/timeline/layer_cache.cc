@@ -4,72 +4,219 @@
 
 #include "base/logging.h"
 #include "fs/directory.h"
-#include "storage_sync/object_reader.h"
 
 namespace varve {
+namespace {
 
+// How often a copy may turn out to be damaged before the disk is to blame.
+constexpr int kMaximumRounds = 3;
+
+Result<LayerCache::Reader> check_name(Result<LayerReader> reader, const LayerName& expected,
+                                      const std::string& where) {
+  if (!reader.ok()) return reader.error();
+  if (reader->name() == expected) return std::make_shared<const LayerReader>(std::move(*reader));
+  return make_error(ErrorCode::kCorrupted, "layer file {} says that it is {}", where,
+                    reader->name().to_string());
+}
+
+}  // namespace
+
+LayerCache::LayerCache(Options options) : options_(std::move(options)) {}
 LayerCache::~LayerCache() = default;
 
-Result<std::shared_ptr<const LayerReader>> LayerCache::get(const LayerEntry& layer) {
-  std::shared_ptr<Slot> slot;
-  {
-    std::unique_lock lock(mutex_);
-    const auto found = std::ranges::find(slots_, layer.name, [](const auto& s) { return s->name; });
-    if (found != slots_.end()) {
-      slot = *found;
-      slots_.splice(slots_.begin(), slots_, found);
-      fetched_condition_.wait(lock, [&] { return slot->reader.has_value(); });
-      return *slot->reader;
+Result<LayerCache::Reader> LayerCache::get(const LayerEntry& layer) {
+  std::list<SlotPointer> surplus;
+  std::unique_lock lock(mutex_);
+  SlotPointer slot;
+  if (const auto found = find_slot(layer.name); found != slots_.end()) {
+    slot = *found;
+    slots_.splice(slots_.begin(), slots_, found);
+    opened_.wait(lock, [&] { return !slot->opening; });
+    if (slot->reader) {
+      auto reader = *slot->reader;
+      surplus = take_surplus();
+      lock.unlock();
+      return reader;
     }
-    slot = std::make_shared<Slot>(layer.name, std::nullopt);
+    slot->opening = true;
+  } else {
+    slot = std::make_shared<Slot>(Slot{.name = layer.name});
     slots_.push_front(slot);
   }
-  auto reader = open_or_fetch(layer);
+  lock.unlock();
+  auto reader = open(layer, *slot);
 
-  const std::lock_guard lock(mutex_);
+  lock.lock();
   slot->reader = reader;
+  slot->opening = false;
   // A failure is told to those who wait for it now, and tried afresh by whoever asks next.
   if (!reader.ok()) slots_.remove(slot);
-  while (slots_.size() > options_.kept_layers && slots_.back()->reader) slots_.pop_back();
-  fetched_condition_.notify_all();
+  surplus = take_surplus();
+  opened_.notify_all();
+  lock.unlock();
   return reader;
 }
 
-Result<LayerCache::Reader> LayerCache::open_or_fetch(const LayerEntry& layer) {
-  const std::string file_name = layer.name.to_string();
-  const auto open = [&](const std::filesystem::path& path) -> Result<Reader> {
-    VARVE_ASSIGN(LayerReader reader, LayerReader::open(path));
-    if (reader.name() != layer.name) {
-      return make_error(ErrorCode::kCorrupted, "layer file {} says that it is {}", path.string(),
-                        reader.name().to_string());
-    }
-    return std::make_shared<const LayerReader>(std::move(reader));
-  };
-  const bool is_remote = options_.remote != nullptr && layer.stored.is_remote();
-  if (!options_.directory.empty()) {
-    const auto path = options_.directory / file_name;
-    VARVE_ASSIGN(const bool is_local, path_exists(path));
-    if (is_local) {
-      auto reader = open(path);
-      if (!is_remote || !reader.failed_with(ErrorCode::kCorrupted)) return reader;
-      log_error("the remote copy of a damaged layer is read instead", reader.error());
-    }
+void LayerCache::prefetch(const LayerEntry& layer) {
+  std::list<SlotPointer> surplus;
+  std::unique_lock lock(mutex_);
+  if (const auto found = find_slot(layer.name); found != slots_.end()) {
+    const Copy copy = (*found)->copy;
+    lock.unlock();
+    if (copy) copy->fetch_ahead();
+    return;
   }
-  if (!is_remote) {
+  if (!is_remote(layer)) return;
+  const auto slot = std::make_shared<Slot>(Slot{.name = layer.name});
+  slots_.push_front(slot);
+  lock.unlock();
+
+  const auto local = is_local(layer);
+  Copy copy;
+  if (local.ok() && !*local) {
+    if (auto made = make_copy(layer); made.ok()) copy = *made;
+  }
+  if (copy) copy->fetch_ahead();
+
+  lock.lock();
+  slot->copy = std::move(copy);
+  slot->opening = false;
+  if (!slot->copy) slots_.remove(slot);
+  surplus = take_surplus();
+  opened_.notify_all();
+  lock.unlock();
+}
+
+Result<LayerCache::Reader> LayerCache::open(const LayerEntry& layer, Slot& slot) {
+  const std::string file_name = layer.name.to_string();
+  const auto path = options_.directory / file_name;
+  if (!slot.copy) {
+    VARVE_ASSIGN(const bool local, is_local(layer));
+    if (local) {
+      auto reader = check_name(LayerReader::open(path), layer.name, path.string());
+      if (!is_remote(layer) || !reader.failed_with(ErrorCode::kCorrupted)) return reader;
+      report_damage(layer.name, reader.error());
+    }
+    VARVE_ASSIGN(auto copy, make_copy(layer));
+    const std::lock_guard lock(mutex_);
+    slot.copy = std::move(copy);
+  }
+  if (options_.pattern == ReadPattern::kEverything) slot.copy->fetch_ahead();
+  const std::string where = file_name + " in the remote storage";
+  return check_name(LayerReader::open(slot.copy, where), layer.name, where);
+}
+
+Result<LayerCache::Copy> LayerCache::make_copy(const LayerEntry& layer) {
+  if (!is_remote(layer)) {
     return make_error(ErrorCode::kNotFound,
-                      "layer {} is neither in {} nor in a remote storage: it is lost", file_name,
-                      options_.directory.string());
+                      "layer {} is neither in {} nor in a remote storage: it is lost",
+                      layer.name.to_string(), options_.directory.string());
   }
   VARVE_ASSIGN(const auto scratch, scratch_directory());
-  VARVE_TRY(download_layer(*options_.remote, options_.log, layer, scratch, Durability::kScratch,
-                           options_.call));
-  auto reader = open(scratch / file_name);
-  // The open file is all that is needed; without its name nothing is left behind by a crash.
-  VARVE_TRY(remove_file(scratch / file_name));
-  const std::lock_guard lock(mutex_);
-  ++fetched_.layers;
-  fetched_.bytes += layer.size;
-  return reader;
+  return LayerOnDemand::open(
+      *options_.remote, scratch,
+      {.log = options_.log, .layer = layer, .call = options_.call, .counters = counters_});
+}
+
+Result<> LayerCache::scan(const LayerEntry& layer, const KeyRange& range,
+                          const LayerReader::VersionVisitor& visit) {
+  // Key and LSN of the last version that was visited: the versions of a key come newest first.
+  std::optional<std::pair<Key, Lsn>> last;
+  VARVE_ASSIGN(Reader reader, get(layer));
+  for (int round = 1;; ++round) {
+    bool stopped_by_visitor = false;
+    const auto visit_once = [&](const Version& version) -> Result<> {
+      if (last && version.key == last->first && version.lsn >= last->second) return {};
+      auto visited = visit(version);
+      stopped_by_visitor = !visited.ok();
+      last.emplace(version.key, version.lsn);
+      return visited;
+    };
+    auto scanned = reader->scan({last ? last->first : range.start, range.end}, visit_once);
+    if (stopped_by_visitor || !scanned.failed_with(ErrorCode::kCorrupted) ||
+        round == kMaximumRounds) {
+      return scanned;
+    }
+    VARVE_ASSIGN(reader, replace(layer, reader, scanned.error()));
+  }
+}
+
+Result<std::optional<LayerReader::FoundVersion>> LayerCache::find(const LayerEntry& layer,
+                                                                  const Key& key, Lsn lsn) {
+  VARVE_ASSIGN(Reader reader, get(layer));
+  for (int round = 1;; ++round) {
+    auto found = reader->find(key, lsn);
+    if (!found.failed_with(ErrorCode::kCorrupted) || round == kMaximumRounds) return found;
+    VARVE_ASSIGN(reader, replace(layer, reader, found.error()));
+  }
+}
+
+// A reader of what `failed` could not read. `error` when there is no other copy, or when what is
+// remote is damaged as well.
+Result<LayerCache::Reader> LayerCache::replace(const LayerEntry& layer, const Reader& failed,
+                                               const Error& error) {
+  if (!is_remote(layer)) return error;
+  Copy copy;
+  SlotPointer given_up;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = find_slot(layer.name);
+    // Otherwise another thread has replaced it since, or it has left the cache.
+    if (found != slots_.end() && (*found)->reader && (*found)->reader->ok() &&
+        **(*found)->reader == failed) {
+      copy = (*found)->copy;
+      if (!copy) {
+        given_up = *found;
+        slots_.erase(found);
+      }
+    }
+  }
+  if (copy) {
+    VARVE_ASSIGN(const bool repaired, copy->repair());
+    if (!repaired) return error;
+    return failed;
+  }
+  if (given_up) report_damage(layer.name, error);
+  return get(layer);
+}
+
+void LayerCache::report_damage(const LayerName& layer, const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!damaged_.insert(layer).second) return;
+  }
+  log_error("the remote copy of a damaged layer is read instead", error);
+}
+
+bool LayerCache::is_remote(const LayerEntry& layer) const {
+  return options_.remote != nullptr && layer.stored.is_remote();
+}
+
+Result<bool> LayerCache::is_local(const LayerEntry& layer) {
+  if (options_.directory.empty()) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (damaged_.contains(layer.name)) return false;
+  }
+  return path_exists(options_.directory / layer.name.to_string());
+}
+
+std::list<LayerCache::SlotPointer>::iterator LayerCache::find_slot(const LayerName& layer) {
+  return std::ranges::find(slots_, layer, [](const SlotPointer& slot) { return slot->name; });
+}
+
+std::list<LayerCache::SlotPointer> LayerCache::take_surplus() {
+  uint64_t bytes = 0;
+  for (const SlotPointer& slot : slots_) {
+    if (slot->copy) bytes += slot->copy->present_bytes();
+  }
+  std::list<SlotPointer> surplus;
+  while (slots_.size() > 1 && !slots_.back()->opening &&
+         (slots_.size() > options_.kept_layers || bytes > options_.kept_bytes)) {
+    if (const Copy& copy = slots_.back()->copy) bytes -= std::min(bytes, copy->present_bytes());
+    surplus.splice(surplus.end(), slots_, std::prev(slots_.end()));
+  }
+  return surplus;
 }
 
 Result<std::filesystem::path> LayerCache::scratch_directory() {
@@ -82,22 +229,8 @@ Result<std::filesystem::path> LayerCache::scratch_directory() {
   return scratch_->path();
 }
 
-void LayerCache::prefetch(const LayerEntry& layer) {
-  // Held to the end, since several threads may read at once. The assignment joins the thread
-  // before, which no longer needs the lock once it has cleared the flag.
-  const std::lock_guard lock(mutex_);
-  if (prefetching_) return;
-  prefetching_ = true;
-  prefetcher_ = std::jthread([this, layer] {
-    std::ignore = get(layer);
-    const std::lock_guard done(mutex_);
-    prefetching_ = false;
-  });
-}
-
 LayerCache::Fetched LayerCache::fetched() const {
-  const std::lock_guard lock(mutex_);
-  return fetched_;
+  return {counters_->layers, counters_->bytes};
 }
 
 }  // namespace varve

@@ -1,26 +1,30 @@
-// Layer files at hand: those of the timeline's directory, and others fetched from the remote
-// storage.
+// Layer files at hand: those of the timeline's directory, and others read from the remote storage.
 #pragma once
 
 #include <condition_variable>
 #include <filesystem>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
+#include <set>
 
 #include "fs/temporary_directory.h"
 #include "layer/layer_reader.h"
+#include "storage_sync/layer_on_demand.h"
 #include "storage_sync/manifest.h"
 #include "storage_sync/sync_context.h"
 
 namespace varve {
 
-// Thread-safe. A layer that is not in the timeline's directory is downloaded into a scratch
-// directory, of which a few are kept, the least recently used going first; the same layer is never
-// downloaded twice at a time.
+enum class ReadPattern {
+  kOnDemand,    // Here and there: only what is read is fetched.
+  kEverything,  // All of it, sooner or later: layers are fetched whole, in as few requests as can
+                // be.
+};
+
+// Thread-safe. Of a layer that is not in the timeline's directory, a partial copy is kept in a
+// scratch directory. Their number and size are bounded, the least recently used going first.
 class LayerCache {
  public:
   struct Options {
@@ -31,22 +35,35 @@ class LayerCache {
     const SyncContext* remote = nullptr;
     // Where the scratch directory is made, on first use.
     std::filesystem::path scratch_parent;
-    size_t kept_layers = 3;
+    ReadPattern pattern = ReadPattern::kOnDemand;
+    // Layers that are kept open. Each holds its index in memory, a few hundred KiB for 256 MiB.
+    size_t kept_layers = 64;
+    // Raw bytes of their partial copies. The one in use is kept whatever its size.
+    uint64_t kept_bytes = 768ULL << 20;
     CallOptions call;
   };
-  explicit LayerCache(Options options) : options_(std::move(options)) {}
-  // Waits for a prefetch that is under way.
+  explicit LayerCache(Options options);
+  // Stops what is being fetched, but for layers whose readers are held elsewhere.
   ~LayerCache();
+
+  using Reader = std::shared_ptr<const LayerReader>;
 
   // The reader stays usable however long it is held. NotFound, naming the layer, when it is neither
   // local nor remote.
-  Result<std::shared_ptr<const LayerReader>> get(const LayerEntry& layer);
+  Result<Reader> get(const LayerEntry& layer);
 
-  // Begins to fetch a layer that will be needed soon, in the background; one at a time, others are
-  // ignored. A failure shows when the layer is asked for.
+  // As those of LayerReader. Where a block of the layer turns out to be damaged, it is read from
+  // the other copy, and the reading goes on where it was.
+  Result<> scan(const LayerEntry& layer, const KeyRange& range,
+                const LayerReader::VersionVisitor& visit);
+  Result<std::optional<LayerReader::FoundVersion>> find(const LayerEntry& layer, const Key& key,
+                                                        Lsn lsn);
+
+  // Begins to fetch all of a layer that will be read soon, in the background. A failure shows when
+  // it is read.
   void prefetch(const LayerEntry& layer);
 
-  // Layers and raw bytes fetched from the remote storage so far.
+  // Layers of which anything was fetched from the remote storage so far, and raw bytes.
   struct Fetched {
     uint64_t layers = 0;
     uint64_t bytes = 0;
@@ -54,24 +71,38 @@ class LayerCache {
   Fetched fetched() const;
 
  private:
-  using Reader = std::shared_ptr<const LayerReader>;
+  using Copy = std::shared_ptr<LayerOnDemand>;
   struct Slot {
     LayerName name;
-    // None while it is being fetched.
+    // Somebody opens it; others wait.
+    bool opening = true;
+    // None before it was opened, or when only a prefetch has begun.
     std::optional<Result<Reader>> reader;
+    // None of a layer that is local.
+    Copy copy;
   };
+  using SlotPointer = std::shared_ptr<Slot>;
 
-  Result<Reader> open_or_fetch(const LayerEntry& layer);
+  bool is_remote(const LayerEntry& layer) const;
+  Result<bool> is_local(const LayerEntry& layer);
+  Result<Reader> open(const LayerEntry& layer, Slot& slot);
+  Result<Copy> make_copy(const LayerEntry& layer);
+  Result<Reader> replace(const LayerEntry& layer, const Reader& failed, const Error& error);
+  void report_damage(const LayerName& layer, const Error& error);
   Result<std::filesystem::path> scratch_directory();
 
+  // With the lock held. What they give up is to be destroyed without it.
+  std::list<SlotPointer>::iterator find_slot(const LayerName& layer);
+  std::list<SlotPointer> take_surplus();
+
   const Options options_;
+  const std::shared_ptr<FetchCounters> counters_ = std::make_shared<FetchCounters>();
   mutable std::mutex mutex_;
-  std::condition_variable fetched_condition_;
-  std::list<std::shared_ptr<Slot>> slots_;  // Most recently used first.
+  std::condition_variable opened_;
+  std::list<SlotPointer> slots_;  // Most recently used first.
+  // Whose local files were found to be damaged.
+  std::set<LayerName> damaged_;
   std::optional<TemporaryDirectory> scratch_;
-  Fetched fetched_;
-  bool prefetching_ = false;
-  std::jthread prefetcher_;
 };
 
 }  // namespace varve

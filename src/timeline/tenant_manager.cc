@@ -497,7 +497,7 @@ Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
 }
 
 Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
-    const TenantTimelineId& id, const std::filesystem::path& scratch_parent) {
+    const TenantTimelineId& id, const std::filesystem::path& scratch_parent, ReadPattern pattern) {
   VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
   VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
   const bool is_local = store_->timeline(id) != nullptr;
@@ -507,6 +507,7 @@ Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
                                             .log = {id.tenant, id.timeline},
                                             .remote = options_.remote,
                                             .scratch_parent = scratch_parent,
+                                            .pattern = pattern,
                                             .call = options_.call});
 }
 

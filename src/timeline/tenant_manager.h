@@ -108,10 +108,11 @@ class TenantManager {
   // by the next open.
   Result<> delete_timeline(const TenantTimelineId& id);
 
-  // A reader of the newest state; layers that are not local are fetched into a scratch directory
-  // under `scratch_parent`.
+  // A reader of the newest state; what is read of layers that are not local is fetched into a
+  // scratch directory under `scratch_parent`.
   Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& id,
-                                                      const std::filesystem::path& scratch_parent);
+                                                      const std::filesystem::path& scratch_parent,
+                                                      ReadPattern pattern = ReadPattern::kOnDemand);
 
   const RemoteListing& remote_listing() const { return startup_.listing; }
 

@@ -1,6 +1,6 @@
 #include "timeline/timeline_reader.h"
 
-#include "timeline/layer_selection.h"
+#include <algorithm>
 
 namespace varve {
 
@@ -12,12 +12,18 @@ Result<> TimelineReader::check_readable(Lsn lsn) const {
                     manifest_.id, metadata.gc_cutoff_lsn, metadata.disk_consistent_lsn);
 }
 
+bool TimelineReader::reads_whole(const SelectedLayer& selected) const {
+  return pattern_ == ReadPattern::kEverything || selected.range == selected.layer->name.keys;
+}
+
 Result<> TimelineReader::scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) {
   VARVE_TRY(check_readable(lsn));
   VARVE_ASSIGN(const auto selected, select_images(manifest_.layers, range, lsn));
   for (size_t i = 0; i < selected.size(); ++i) {
-    VARVE_ASSIGN(const auto reader, cache_.get(*selected[i].layer));
-    if (i + 1 < selected.size()) cache_.prefetch(*selected[i + 1].layer);
+    // This one and the next.
+    for (size_t ahead = i; ahead < std::min(i + 2, selected.size()); ++ahead) {
+      if (reads_whole(selected[ahead])) cache_.prefetch(*selected[ahead].layer);
+    }
     const Lsn image_lsn = selected[i].layer->name.lsn_start;
     const auto pass_on = [&](const Version& version) -> Result<> {
       if (version.kind != ValueKind::kImage || version.lsn != image_lsn) {
@@ -26,7 +32,7 @@ Result<> TimelineReader::scan(const KeyRange& range, Lsn lsn, const ImageSink& s
       }
       return sink(version.key, version.value);
     };
-    VARVE_TRY(reader->scan(selected[i].range, pass_on));
+    VARVE_TRY(cache_.scan(*selected[i].layer, selected[i].range, pass_on));
   }
   return {};
 }
@@ -35,8 +41,7 @@ Result<Bytes> TimelineReader::get(const Key& key, Lsn lsn) {
   VARVE_TRY(check_readable(lsn));
   VARVE_ASSIGN(const auto selected, select_images(manifest_.layers, {key, key.next()}, lsn));
   if (!selected.empty()) {  // It is for Key::max() alone, which no layer holds.
-    VARVE_ASSIGN(const auto reader, cache_.get(*selected.front().layer));
-    VARVE_ASSIGN(auto found, reader->find(key, lsn));
+    VARVE_ASSIGN(auto found, cache_.find(*selected.front().layer, key, lsn));
     if (found) return std::move(found->value);
   }
   return make_error(ErrorCode::kNotFound, "timeline {} has no key {} at {}", manifest_.id, key,

@@ -3,6 +3,7 @@
 
 #include "layer/version_source.h"
 #include "timeline/layer_cache.h"
+#include "timeline/layer_selection.h"
 
 namespace varve {
 
@@ -10,7 +11,7 @@ namespace varve {
 class TimelineReader : public VersionSource {
  public:
   TimelineReader(TimelineManifest manifest, LayerCache::Options cache)
-      : manifest_(std::move(manifest)), cache_(std::move(cache)) {}
+      : manifest_(std::move(manifest)), pattern_(cache.pattern), cache_(std::move(cache)) {}
 
   const TimelineMetadata& metadata() const { return manifest_.metadata; }
   LayerCache::Fetched fetched() const { return cache_.fetched(); }
@@ -22,7 +23,11 @@ class TimelineReader : public VersionSource {
   Result<Bytes> get(const Key& key, Lsn lsn) override;
 
  private:
+  // Of the layer, all that it has is read: now, or by and by.
+  bool reads_whole(const SelectedLayer& selected) const;
+
   const TimelineManifest manifest_;
+  const ReadPattern pattern_;
   LayerCache cache_;
 };
 

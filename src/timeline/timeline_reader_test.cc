@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "storage_sync/test_support/framed_layer.h"
 #include "storage_sync/test_support/sync_fixture.h"
 #include "timeline/timeline_draft.h"
 
@@ -27,6 +28,16 @@ Key key_of(int number) {
 }
 Bytes value_of(int number) {
   return noise(1000, static_cast<uint64_t>(number));
+}
+
+// Flips a byte in the middle of a file.
+void damage(const std::filesystem::path& path) {
+  auto file = File::open(path, O_RDWR).value();
+  const uint64_t at = file.size().value() / 2;
+  Bytes byte(1);
+  VARVE_ASSERT_OK(file.read_exactly_at(at, byte));
+  byte[0] ^= 1;
+  VARVE_ASSERT_OK(file.write_at(at, byte));
 }
 
 class Reader : public SyncTest {
@@ -133,6 +144,49 @@ TEST_F(Reader, W4_ADamagedLocalLayerIsReadFromTheRemoteCopy) {
   EXPECT_TRUE(alone.get(key_of(12), Lsn{100}).failed_with(ErrorCode::kCorrupted));
 }
 
+TEST_F(Reader, W4_DamageInTheMiddleOfAScanIsReadFromTheRemoteCopyAndTheScanGoesOn) {
+  damage(layer_file(2));
+  damage(layer_file(4));
+  TimelineReader both = reader(true, true);
+  expect_all(both);
+  EXPECT_EQ(both.fetched().layers, 2U);
+  const uint64_t before = all_requests();
+  expect_all(both);
+  EXPECT_EQ(all_requests(), before);
+  TimelineReader alone = reader(true, false);
+  EXPECT_TRUE(alone.scan(KeyRange::all(), Lsn{100}, [](const Key&, ByteView) { return Result<>(); })
+                  .failed_with(ErrorCode::kCorrupted));
+}
+
+TEST_F(Reader, W4_AKeyInADamagedBlockIsReadFromTheRemoteCopy) {
+  damage(layer_file(0));
+  for (int i = 0; i < 10; ++i) {
+    TimelineReader both = reader(true, true);
+    EXPECT_EQ(both.get(key_of(i), Lsn{100}).value(), value_of(i));
+  }
+}
+
+TEST_F(Reader, W4_DamageOfBothCopiesIsCorrupted) {
+  damage(layer_file(2));
+  Bytes archive = object(keys().front());
+  for (size_t at = 100; at < archive.size(); at += 500) archive[at] ^= 1;
+  overwrite(keys().front(), archive);
+  TimelineReader both = reader(true, true);
+  EXPECT_TRUE(both.scan(KeyRange::all(), Lsn{100}, [](const Key&, ByteView) { return Result<>(); })
+                  .failed_with(ErrorCode::kCorrupted));
+}
+
+TEST_F(Reader, AnUnreachableStorageIsNotTakenForDamage) {
+  TimelineReader remote = reader(false, true);
+  fail({{.operation = Operation::kGet, .fault = Fault::fail_before(), .times = 1000}});
+  EXPECT_TRUE(remote.get(key_of(0), Lsn{100}).failed_with(ErrorCode::kUnavailable));
+  EXPECT_TRUE(
+      remote.scan(KeyRange::all(), Lsn{100}, [](const Key&, ByteView) { return Result<>(); })
+          .failed_with(ErrorCode::kUnavailable));
+  heal();
+  expect_all(remote);
+}
+
 TEST_F(Reader, LsnsThatAreNotKeptAreNotFound) {
   TimelineReader local = reader(true, false);
   for (const Lsn lsn : {Lsn{99}, Lsn{201}}) {
@@ -197,6 +251,18 @@ TEST_F(Reader, B2_TheLeastRecentlyUsedLayersGoFirst) {
   EXPECT_TRUE(fetch(1));
 }
 
+TEST_F(Reader, B2_TheSizeOfWhatIsKeptIsBounded) {
+  auto small = options(false, true);
+  small.kept_bytes = local_.manifest.layers[0].size + local_.manifest.layers[1].size;
+  LayerCache cache(small);
+  for (const size_t i : {0, 1, 0, 2}) EXPECT_TRUE(cache.get(local_.manifest.layers[i]).ok());
+  EXPECT_EQ(cache.fetched().layers, 3U);
+  EXPECT_TRUE(cache.get(local_.manifest.layers[0]).ok());
+  EXPECT_EQ(cache.fetched().layers, 3U);
+  EXPECT_TRUE(cache.get(local_.manifest.layers[1]).ok());
+  EXPECT_EQ(cache.fetched().layers, 4U);
+}
+
 TEST_F(Reader, AFailedFetchIsTriedAfreshByWhoeverAsksNext) {
   LayerCache cache(options(false, true));
   fail({{.operation = Operation::kGet, .fault = Fault::fail_before()}});
@@ -211,6 +277,116 @@ TEST_F(Reader, AReaderStaysUsableWhenItsLayerHasLeftTheCache) {
   const auto held = cache.get(local_.manifest.layers[0]).value();
   EXPECT_TRUE(cache.get(local_.manifest.layers[1]).ok());
   EXPECT_EQ(held->find(key_of(0), Lsn{100}).value()->value, value_of(0));
+}
+
+// One layer of many frames.
+class LargeLayerReader : public SyncTest {
+ protected:
+  static constexpr int kPages = 1500;
+
+  void SetUp() override {
+    auto draft = TimelineDraft::create({.id = {kTenant, kTimeline},
+                                        .timelines_directory = server.directory(),
+                                        .image_lsn = Lsn{100}})
+                     .value();
+    for (int i = 0; i < kPages; ++i) VARVE_ASSERT_OK(draft.put_image(key_of(i), page_of(i)));
+    VARVE_ASSERT_OK(draft.finish({.disk_consistent_lsn = Lsn{100}, .gc_cutoff_lsn = Lsn{100}}));
+    KeptTimeline timeline(draft.directory(), draft.manifest());
+    VARVE_ASSERT_OK(upload_timeline(server.context(), {.writer = server.writer}, timeline, {}, {}));
+    local_ = *timeline.get();
+    ASSERT_EQ(local_.manifest.layers.size(), 1U);
+    ASSERT_GT(local_.manifest.layers[0].size, 10U << 20);
+    VARVE_ASSERT_OK(draft.publish());
+    gets_before_ = requests(Operation::kGet);
+    received_before_ = metered().counts().bytes_received;
+  }
+
+  static Bytes page_of(int number) {
+    return test_support::much_noise(8192, static_cast<uint64_t>(number));
+  }
+  uint64_t gets() const { return requests(Operation::kGet) - gets_before_; }
+  uint64_t received() const { return metered().counts().bytes_received - received_before_; }
+  TimelineReader reader(ReadPattern pattern, bool local = false) {
+    return {
+        local_.manifest,
+        {.directory = local ? server.directory() / kTimeline.to_string() : std::filesystem::path(),
+         .log = kLog,
+         .remote = &server.context(),
+         .scratch_parent = server.directory(),
+         .pattern = pattern}};
+  }
+  static void expect_all(TimelineReader& reader) {
+    int next = 0;
+    VARVE_EXPECT_OK(reader.scan(KeyRange::all(), Lsn{100}, [&](const Key& key, ByteView image) {
+      EXPECT_EQ(key, key_of(next));
+      EXPECT_EQ(checksum64(image), checksum64(page_of(next)));
+      ++next;
+      return Result<>();
+    }));
+    EXPECT_EQ(next, kPages);
+  }
+
+  LocalManifest local_;
+  uint64_t gets_before_ = 0;
+  uint64_t received_before_ = 0;
+};
+
+TEST_F(LargeLayerReader, S19_TheFirstKeyOfAColdTimelineTakesFewRequestsAndBytes) {
+  TimelineReader cold = reader(ReadPattern::kOnDemand);
+  EXPECT_EQ(cold.get(key_of(700), Lsn{100}).value(), page_of(700));
+  EXPECT_LE(gets(), 4U);
+  EXPECT_LT(received(), 3U << 20);
+  // Its neighbour is there already.
+  const uint64_t before = gets();
+  EXPECT_EQ(cold.get(key_of(701), Lsn{100}).value(), page_of(701));
+  EXPECT_EQ(gets(), before);
+}
+
+TEST_F(LargeLayerReader, S19_AScanOfAWholeLayerIsTwoRequests) {
+  TimelineReader cold = reader(ReadPattern::kOnDemand);
+  expect_all(cold);
+  EXPECT_EQ(gets(), 2U);
+}
+
+TEST_F(LargeLayerReader, S19_ManySmallScansInTurnFetchTheLayerOnceWhenEverythingIsRead) {
+  TimelineReader cold = reader(ReadPattern::kEverything);
+  EXPECT_EQ(cold.get(key_of(kPages - 1), Lsn{100}).value(), page_of(kPages - 1));
+  for (int i = 0; i + 10 <= kPages; i += 10) {
+    int seen = 0;
+    VARVE_EXPECT_OK(cold.scan({key_of(i), key_of(i + 10)}, Lsn{100}, [&](const Key&, ByteView) {
+      ++seen;
+      return Result<>();
+    }));
+    EXPECT_EQ(seen, 10);
+  }
+  EXPECT_EQ(gets(), 2U);
+}
+
+TEST_F(LargeLayerReader, S19_ASmallScanFetchesALittle) {
+  TimelineReader cold = reader(ReadPattern::kOnDemand);
+  int seen = 0;
+  VARVE_EXPECT_OK(cold.scan({key_of(500), key_of(520)}, Lsn{100}, [&](const Key&, ByteView) {
+    ++seen;
+    return Result<>();
+  }));
+  EXPECT_EQ(seen, 20);
+  EXPECT_LT(received(), 5U << 20);
+}
+
+TEST_F(LargeLayerReader, W4_OfADamagedLocalLayerOnlyWhatIsLeftToReadIsFetched) {
+  damage(server.directory() / kTimeline.to_string() / local_.manifest.layers[0].name.to_string());
+  TimelineReader both = reader(ReadPattern::kOnDemand, true);
+  int seen = 0;
+  VARVE_EXPECT_OK(
+      both.scan({key_of(700), key_of(800)}, Lsn{100}, [&](const Key& key, ByteView image) {
+        EXPECT_EQ(key, key_of(700 + seen));
+        EXPECT_EQ(checksum64(image), checksum64(page_of(700 + seen)));
+        ++seen;
+        return Result<>();
+      }));
+  EXPECT_EQ(seen, 100);
+  EXPECT_EQ(both.fetched().layers, 1U);
+  EXPECT_LT(received(), 6U << 20);
 }
 
 }  // namespace

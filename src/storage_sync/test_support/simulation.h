@@ -84,9 +84,7 @@ class Simulation {
         if (!page_server_.create_tenant(server) && !server.is_gone()) crash(server);
       }
     } else if (kind < 94) {
-      world_.weather.outage_ends =
-          world_.clock.boot_time() + std::chrono::seconds(world_.choices.below(100));
-      world_.story.tell("the storage is down for a while");
+      lose_touch(server);
     } else {
       deliver();
     }
@@ -230,6 +228,12 @@ class Simulation {
     if (!server.is_open() || server.attaching || server.is_calling()) return;
     world_.story.tell("S{}: shuts down", server.number());
     server.driver().close();
+    if (chance(0.3)) {
+      // What waits is told to stop before it has begun.
+      server.driver().turn();
+      advance(100);
+      server.driver().turn();
+    }
     int turns = 0;
     for (; turns < 100 && !server.driver().turn().last && !server.is_gone(); ++turns) {
       run_tasks(server);
@@ -337,6 +341,19 @@ class Simulation {
     world_.clock.advance(step);
   }
 
+  void lose_touch(const Server& server) {
+    const auto seconds = std::chrono::seconds(world_.choices.between(1, 100));
+    world_.weather.outage_ends = world_.clock.boot_time() + seconds;
+    if (chance(0.5)) {
+      world_.weather.cut_off = server.number();
+      world_.story.tell("S{}: does not reach the storage for {} s", server.number(),
+                        seconds.count());
+    } else {
+      world_.weather.cut_off.reset();
+      world_.story.tell("nobody reaches the storage for {} s", seconds.count());
+    }
+  }
+
   // A put that went astray arrives.
   void deliver() {
     auto& puts = world_.stray_puts;
@@ -433,7 +450,8 @@ class Simulation {
 
   void verify() {
     if (!going()) return;
-    const auto report = verify_remote(world_.clean, VerifyDepth::kEveryByte, {}, {});
+    const auto report =
+        verify_remote(world_.clean.storage, {.depth = VerifyDepth::kEveryByte}, {}, {});
     if (!report.ok()) return world_.story.violated("verify: {}", report.error().message());
     for (const Finding& finding : report->findings) {
       // Packs of attempts that did not get to their commit.

@@ -99,7 +99,7 @@ class Attach {
       VARVE_ASSIGN(auto head, read_timeline_commit(server_.context().storage,
                                                    ObjectName::archive(log, sequence), {}));
       local = LocalManifest::from_commit({sequence, head.tail.trailer.checksum()},
-                                         std::move(head.manifest));
+                                         std::move(head.manifest), head.stored);
     }
     // A registration without a log is a timeline without anything in it.
     world_.model.add_state(local.manifest);

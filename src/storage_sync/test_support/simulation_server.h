@@ -63,7 +63,7 @@ class Server : private SyncTaskRunner, private SyncObserver {
   // Compares work directory and storage, and opens the driver. After an error it may be repeated.
   Result<SyncStartupData> start() {
     storage_.take_flipped();
-    auto started = start_local_timeline_sync(store_, {.remote = &context_});
+    auto started = start_local_timeline_sync(store_, {.remote = &context_, .parallel_reads = 1});
     if (!started.ok() || is_gone()) return started;
     flipped_at_start_ = storage_.take_flipped();
     for (const auto& [tenant, known] : started->tenants) {
@@ -148,7 +148,9 @@ class Server : private SyncTaskRunner, private SyncObserver {
     return {.inline_limit = world_.choices.pick(kLimits),
             .part_size = 1024,
             .parallel_parts = 2,
-            .pack_limit = 4096};
+            .pack_limit = 4096,
+            // One after the other, or two runs of a seed would differ.
+            .parallel_layers = 1};
   }
   SyncDriver::Options draw_driver_options() {
     return {.queue = {.concurrent_uploads = 1 + world_.choices.below(4),

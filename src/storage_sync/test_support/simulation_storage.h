@@ -43,6 +43,14 @@ class WatchedStorage : public RemoteStorage {
                                             const CallOptions& options) override {
     return world_.storage.remove(keys, options);
   }
+  Result<UploadPage> list_uploads(std::string_view prefix, std::string_view continuation,
+                                  const CallOptions& options) override {
+    return world_.storage.list_uploads(prefix, continuation, options);
+  }
+  Result<> abort_upload(std::string_view key, std::string_view upload_id,
+                        const CallOptions& options) override {
+    return world_.storage.abort_upload(key, upload_id, options);
+  }
 
   // Also what arrives late.
   static Result<> deliver(World& world, StrayPut put, const CallOptions& options = {}) {
@@ -131,6 +139,7 @@ class SimulatedStorage : public RemoteStorage {
       }
       return faulty_.put(key, body, condition, options);
     });
+    if (result.failed_with(ErrorCode::kConflict)) note_taken(key);
     // The server died just when the request had left it.
     if (!sent && !world_.story.ended() && died_here_ && world_.choices.chance(0.3)) stray();
     return result;
@@ -151,6 +160,14 @@ class SimulatedStorage : public RemoteStorage {
   Result<std::vector<FailedRemoval>> remove(const std::vector<std::string>& keys,
                                             const CallOptions& options) override {
     return request(keys.front(), [&] { return faulty_.remove(keys, options); });
+  }
+  Result<UploadPage> list_uploads(std::string_view prefix, std::string_view continuation,
+                                  const CallOptions& options) override {
+    return request(prefix, [&] { return faulty_.list_uploads(prefix, continuation, options); });
+  }
+  Result<> abort_upload(std::string_view key, std::string_view upload_id,
+                        const CallOptions& options) override {
+    return request(key, [&] { return faulty_.abort_upload(key, upload_id, options); });
   }
 
  private:
@@ -176,6 +193,13 @@ class SimulatedStorage : public RemoteStorage {
 
   bool is_gone() const { return gone_ || world_.story.ended(); }
   static Error cancelled() { return make_error(ErrorCode::kCancelled, "the server is gone"); }
+
+  void note_taken(std::string_view key) {
+    const ObjectName object = ObjectName::parse(key).value();
+    const LandedCommit* there = world_.ledger.find(object.log, object.sequence);
+    const bool own = there != nullptr && there->sender.server == server_;
+    world_.story.note(own ? "own attempt had landed" : "number was taken");
+  }
 
   // Something else may happen before and after; a server that dies before has not sent the request,
   // one that dies after never gets the answer.
@@ -216,17 +240,37 @@ class SimulatedStorage : public RemoteStorage {
       return std::nullopt;
     }
     if (call.operation == Operation::kMultipartPart) return part_fault(call);
-    if (world_.clock.boot_time() < world_.weather.outage_ends) return Fault::fail_before();
+    const Weather& weather = world_.weather;
+    if (world_.clock.boot_time() < weather.outage_ends &&
+        weather.cut_off.value_or(server_) == server_) {
+      return Fault::fail_before();
+    }
     if (!world_.choices.chance(world_.weather.faults)) return std::nullopt;
     const Fault fault = draw_fault(call.operation);
     const bool flips = fault.kind == Fault::Kind::kFlipByte && call.operation == Operation::kGet;
     flipped_ = flipped_ || flips;
-    constexpr std::array kKinds{"fails before", "fails after", "breaks off", "flips a byte",
-                                "takes long"};
-    world_.story.tell("S{}: {} {} {}", server_, name(call.operation), short_name(call.key),
-                      kKinds.at(static_cast<size_t>(fault.kind)));
-    world_.story.note(kKinds.at(static_cast<size_t>(fault.kind)));
+    const std::string kind = describe(fault.kind);
+    world_.story.tell("S{}: {} {} {}", server_, name(call.operation), short_name(call.key), kind);
+    world_.story.note(kind);
     return fault;
+  }
+
+  static std::string describe(Fault::Kind kind) {
+    switch (kind) {
+      case Fault::Kind::kFailBefore:
+        return "fails before";
+      case Fault::Kind::kFailAfter:
+        return "fails after";
+      case Fault::Kind::kTearStream:
+        return "breaks off";
+      case Fault::Kind::kFlipByte:
+        return "flips a byte";
+      case Fault::Kind::kIgnoreCondition:
+        return "ignores the condition";
+      case Fault::Kind::kDelay:
+        return "takes long";
+    }
+    return "?";
   }
 
   // Depends on the call alone, since parts are sent while other things go on.

@@ -23,8 +23,9 @@ struct Weather {
   double faults = 0;
   // Of something else to happen while a request is under way.
   double meanwhile = 0;
-  // Nobody reaches the storage until then.
+  // Until then nobody reaches the storage, or one server does not.
   BootTime outage_ends{0};
+  std::optional<uint32_t> cut_off;
 };
 
 // A put whose sender has given up on it, and that the network has not.

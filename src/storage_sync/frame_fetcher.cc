@@ -1,0 +1,237 @@
+#include "storage_sync/frame_fetcher.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "storage_sync/frame_plan.h"
+
+namespace varve {
+namespace {
+
+// Stored bytes before the frame table that are read along with it. RocksDB reads the last 512 KiB
+// of a table when it opens it, and these are mostly compressed to less.
+constexpr uint64_t kTailSize = 640 << 10;
+
+std::vector<size_t> numbers(FrameRange range) {
+  std::vector<size_t> frames(range.size());
+  std::iota(frames.begin(), frames.end(), range.first);
+  return frames;
+}
+
+}  // namespace
+
+FrameFetcher::FrameFetcher(const SyncContext& context, PartialLayerFile& file, Options options)
+    : context_(context), file_(file), options_(std::move(options)), claims_(file.frame_count()) {}
+
+FrameFetcher::~FrameFetcher() {
+  std::unique_lock lock(mutex_);
+  for (auto flight = flights_.begin(); flight != flights_.end();) {
+    (*flight)->stop.request_stop();
+    // One that no thread has taken up yet need not be waited for: it will find that it is over.
+    flight = (*flight)->begun.exchange(true) ? std::next(flight) : flights_.erase(flight);
+  }
+  changed_.wait(lock, [this] { return flights_.empty(); });
+}
+
+Result<> FrameFetcher::fetch(FrameRange frames, const CallOptions& options,
+                             const std::function<void()>& progress) {
+  return fetch(numbers(frames), options, progress);
+}
+
+Result<> FrameFetcher::fetch(std::span<const size_t> frames, const CallOptions& options,
+                             const std::function<void()>& progress) {
+  const std::string what = "fetch of layer " + options_.layer.name.to_string();
+  Flights joined;
+  const auto wait = [&]() -> Result<> {
+    for (;;) {
+      VARVE_TRY(options.check(what));
+      VARVE_TRY(options_.call.check(what));
+      Flights begun;
+      uint64_t seen = 0;
+      {
+        const std::lock_guard lock(mutex_);
+        if (all_here(frames)) return {};
+        if (failed_start_) return *std::exchange(failed_start_, std::nullopt);
+        // Only those that failed while they were waited for: others may be tried afresh.
+        for (const FlightPointer& flight : joined) {
+          if (flight->error && !flight->stop.stop_requested()) return *flight->error;
+        }
+        std::erase_if(joined, [](const FlightPointer& flight) { return flight->ended; });
+        // While the tail is under way it decides what follows.
+        if (!tail_ && file_.table()) {
+          begun = claim(frames);
+        } else if (!tail_) {
+          begun.push_back(claim_tail());
+        }
+        join(frames, joined);
+        seen = changes_;
+      }
+      submit(begun);
+      {
+        std::unique_lock lock(mutex_);
+        const auto moved = [&] { return changes_ != seen; };
+        if (options.deadline.is_never()) {
+          changed_.wait(lock, options.stop, moved);
+        } else {
+          changed_.wait_for(lock, options.stop, options.deadline.remaining(), moved);
+        }
+      }
+      if (progress) progress();
+    }
+  };
+  auto fetched = wait();
+  leave(joined);
+  return fetched;
+}
+
+void FrameFetcher::start(FrameRange frames) {
+  const std::vector<size_t> wanted = numbers(frames);
+  Flights begun;
+  {
+    const std::lock_guard lock(mutex_);
+    if (all_here(wanted)) return;
+    if (!tail_ && file_.table()) {
+      begun = claim(wanted);
+      for (const FlightPointer& flight : begun) flight->in_background = true;
+    } else {
+      if (!tail_) begun.push_back(claim_tail());
+      tail_->in_background = true;
+      std::vector<size_t> both;
+      std::ranges::set_union(tail_->next, wanted, std::back_inserter(both));
+      tail_->next = std::move(both);
+    }
+  }
+  submit(begun);
+}
+
+bool FrameFetcher::all_here(std::span<const size_t> frames) const {
+  return std::ranges::all_of(frames, [this](size_t frame) { return file_.has(frame); });
+}
+
+FrameFetcher::Flights FrameFetcher::claim(std::span<const size_t> frames) {
+  const auto lacks = [this](size_t frame) { return !claims_[frame] && !file_.has(frame); };
+  std::vector<size_t> wanted;
+  std::ranges::copy_if(frames, std::back_inserter(wanted), lacks);
+  Flights begun;
+  for (const FrameRange& range :
+       plan_requests(*file_.table(), wanted, context_.options.read_through)) {
+    const auto flight = std::make_shared<Flight>();
+    flight->range = range;
+    // What nobody wanted and is read through anyway is kept as well.
+    for (size_t frame = range.first; frame < range.end; ++frame) {
+      if (lacks(frame)) claims_[frame] = flight;
+    }
+    flights_.push_back(flight);
+    begun.push_back(flight);
+  }
+  return begun;
+}
+
+FrameFetcher::FlightPointer FrameFetcher::claim_tail() {
+  tail_ = std::make_shared<Flight>();
+  flights_.push_back(tail_);
+  return tail_;
+}
+
+void FrameFetcher::join(std::span<const size_t> frames, Flights& joined) const {
+  const auto add = [&](const FlightPointer& flight) {
+    if (!flight || std::ranges::find(joined, flight) != joined.end()) return;
+    ++flight->waiters;
+    joined.push_back(flight);
+  };
+  add(tail_);
+  for (const size_t frame : frames) add(claims_[frame]);
+}
+
+void FrameFetcher::leave(const Flights& joined) {
+  const std::lock_guard lock(mutex_);
+  for (const FlightPointer& flight : joined) {
+    if (--flight->waiters == 0 && !flight->in_background && !flight->ended) {
+      flight->stop.request_stop();
+    }
+  }
+}
+
+void FrameFetcher::submit(const Flights& flights) {
+  for (const FlightPointer& flight : flights) {
+    // After the flight has ended this object may be gone.
+    context_.transfer_pool.submit([this, flight] {
+      if (!flight->begun.exchange(true)) run(flight);
+    });
+  }
+}
+
+void FrameFetcher::run(const FlightPointer& flight) {
+  const auto result = [&] {
+    const std::stop_callback follow(options_.call.stop, [&] { flight->stop.request_stop(); });
+    return request(*flight);
+  }();
+  // Also what follows from the tail has begun: nobody else takes it up.
+  for (const FlightPointer& next : end(*flight, result)) run(next);
+}
+
+Result<> FrameFetcher::request(Flight& flight) {
+  const CallOptions options{.deadline = options_.call.deadline, .stop = flight.stop.get_token()};
+  const LayerEntry& layer = options_.layer;
+  const auto read = [&]() -> Result<> {
+    VARVE_ASSIGN(const ObjectName object,
+                 ObjectName::parse_file_name(options_.log, layer.stored.object));
+    const FrameSink sink = [this](size_t frame, const Bytes& raw) { return take(frame, raw); };
+    if (flight.range.empty()) {
+      VARVE_ASSIGN(FrameTable table,
+                   read_member_tail(context_, object, layer, kTailSize, sink, options));
+      file_.set_table(layer.stored, std::move(table));
+      return {};
+    }
+    const auto table = file_.table();
+    const auto is_claimed = [&](size_t frame) {
+      const std::lock_guard lock(mutex_);
+      return claims_[frame].get() == &flight;
+    };
+    return read_frames(context_, object, *table, flight.range, is_claimed, sink, options);
+  };
+  return read().context(fmt::format("object {}{}, member {}", options_.log.prefix(),
+                                    layer.stored.object, layer.name.to_string()));
+}
+
+Result<> FrameFetcher::take(size_t frame, ByteView raw) {
+  // The tail may bring frames that are here from an earlier time.
+  if (file_.has(frame)) return {};
+  VARVE_TRY(file_.put(frame, raw));
+  options_.counters->bytes += raw.size();
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(counted_, true)) ++options_.counters->layers;
+  claims_[frame].reset();
+  ++changes_;
+  changed_.notify_all();
+  return {};
+}
+
+FrameFetcher::Flights FrameFetcher::end(Flight& flight, const Result<>& result) {
+  const std::lock_guard lock(mutex_);
+  for (size_t frame = flight.range.first; frame < flight.range.end; ++frame) {
+    if (claims_[frame].get() == &flight) claims_[frame].reset();
+  }
+  Flights next;
+  if (tail_.get() == &flight) tail_.reset();
+  if (result.ok() && !flight.next.empty() && !flight.stop.stop_requested()) {
+    // In the same step, so that nobody claims parts of it in between.
+    next = claim(flight.next);
+    for (const FlightPointer& claimed : next) {
+      claimed->in_background = true;
+      claimed->begun = true;
+    }
+  }
+  flight.ended = true;
+  if (!result.ok()) {
+    flight.error = result.error();
+    const bool unnoticed = flight.waiters == 0 && !flight.stop.stop_requested();
+    if (options_.report_failed_start && unnoticed) failed_start_ = result.error();
+  }
+  std::erase_if(flights_, [&](const FlightPointer& other) { return other.get() == &flight; });
+  ++changes_;
+  changed_.notify_all();
+  return next;
+}
+
+}  // namespace varve

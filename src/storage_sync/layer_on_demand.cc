@@ -1,0 +1,69 @@
+#include "storage_sync/layer_on_demand.h"
+
+#include <algorithm>
+
+namespace varve {
+namespace {
+
+// Frames ahead of a reader that goes on and on: at this size the time to answer no longer counts.
+constexpr size_t kMaximumWindow = 32;
+
+// How often a frame may be damaged on disk between its arrival and its reading.
+constexpr int kMaximumRounds = 3;
+
+}  // namespace
+
+Result<std::shared_ptr<LayerOnDemand>> LayerOnDemand::open(const SyncContext& context,
+                                                           const std::filesystem::path& directory,
+                                                           FrameFetcher::Options options) {
+  const CallOptions call = options.call;
+  VARVE_ASSIGN(auto file, PartialLayerFile::scratch(options.layer, directory));
+  auto fetcher = std::make_unique<FrameFetcher>(context, *file, std::move(options));
+  return std::shared_ptr<LayerOnDemand>(
+      new LayerOnDemand(std::move(file), std::move(fetcher), call));
+}
+
+Result<> LayerOnDemand::read_at(uint64_t offset, std::span<uint8_t> out) {
+  if (out.empty()) return {};
+  const FrameRange frames{offset / kFrameSize, (offset + out.size() - 1) / kFrameSize + 1};
+  if (const FrameRange ahead = look_ahead(frames); !ahead.empty()) fetcher_->start(ahead);
+  for (int round = 0; round < kMaximumRounds; ++round) {
+    VARVE_TRY(fetcher_->fetch(frames, call_));
+    VARVE_ASSIGN(const bool complete, file_->read_at(offset, out));
+    if (complete) return {};
+  }
+  return make_error(ErrorCode::kCorrupted,
+                    "what is written to {} does not stay as it was written: check the disk",
+                    file_->path().string());
+}
+
+FrameRange LayerOnDemand::look_ahead(FrameRange read) {
+  const std::lock_guard lock(mutex_);
+  const size_t expected = std::exchange(next_frame_, read.end);
+  if (read.end == expected) return {};  // Still in the same frame.
+  const bool goes_on = read.first == expected || read.first + 1 == expected;
+  if (!goes_on || read.end < expected) {
+    window_ = 0;
+    ahead_ = 0;
+    return {};
+  }
+  window_ = std::clamp<size_t>(2 * window_, 1, kMaximumWindow);
+  // Half a window in advance, so that the reader does not wait at the end of each.
+  if (ahead_ > read.end + window_ / 2) return {};
+  // From what is read now on, so that both come with one request.
+  const FrameRange ahead{std::max(ahead_, read.first),
+                         std::min(read.end + window_, file_->frame_count())};
+  ahead_ = ahead.end;
+  return ahead;
+}
+
+void LayerOnDemand::fetch_ahead() {
+  fetcher_->start({0, file_->frame_count()});
+}
+
+Result<bool> LayerOnDemand::repair() {
+  VARVE_ASSIGN(const size_t damaged, file_->drop_damaged());
+  return damaged > 0;
+}
+
+}  // namespace varve
