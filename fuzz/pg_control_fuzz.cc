@@ -19,7 +19,7 @@ void check(ByteView bytes) {
   const auto again = ControlFile::parse(file->to_file());
   if (!again.ok() || *again != *file) std::abort();
 
-  Checkpoint checkpoint = file->checkpoint();
+  CheckpointRecord checkpoint = file->checkpoint();
   const Lsn lsn = next_segment_checkpoint(file->checkpoint_lsn(), file->wal_segment_size());
   checkpoint.redo = lsn;
   const auto restored = ControlFile::parse(file->shut_down_at(checkpoint, lsn).data());
