@@ -9,9 +9,8 @@
 #include "remote_storage/faulty.h"
 #include "remote_storage/memory.h"
 #include "remote_storage/metered.h"
-#include "storage_sync/sync_loop.h"
+#include "storage_sync/sync_engine.h"
 #include "storage_sync/tenant_log.h"
-#include "storage_sync/timeline_sync_runner.h"
 
 namespace varve::bench {
 namespace {
@@ -69,18 +68,20 @@ Result<Json> measure_checkpoints(const CheckpointOptions& options) {
   ThreadPool transfer({.name = "transfer", .threads = 4});
   const SyncContext context{storage, system_clock(), system_random(), codec, transfer, {}};
 
-  // One tenant that owns all timelines, each with a metadata file and a first layer.
-  LocalTenant tenant;
-  tenant.manifest.id = system_random().next_id<TenantId>();
-  tenant.writer = system_random().next_id<WriterId>();
-  const auto tenant_directory = options.scratch / tenant_prefix(tenant.manifest.id);
+  // One tenant that owns all timelines.
+  LocalStore store(options.scratch);
+  LocalTenant owned;
+  owned.manifest.id = system_random().next_id<TenantId>();
+  owned.writer = system_random().next_id<WriterId>();
   std::vector<LocalManifest> timelines(options.timelines);
   for (LocalManifest& timeline : timelines) {
-    timeline.manifest.id = {tenant.manifest.id, system_random().next_id<TimelineId>()};
+    timeline.manifest.id = {owned.manifest.id, system_random().next_id<TimelineId>()};
     timeline.manifest.metadata.postgres_version = 15;
+    timeline.head_seen = system_clock().boot_time();
   }
-  std::filesystem::create_directories(tenant_directory);
-  VARVE_TRY(commit_tenant(context, tenant_directory, tenant,
+  std::filesystem::create_directories(store.tenant_directory(owned.manifest.id));
+  const auto tenant = store.add_tenant(owned);
+  VARVE_TRY(commit_tenant(context, *tenant,
                           [&](TenantManifest& manifest) -> Result<> {
                             for (const LocalManifest& timeline : timelines) {
                               manifest.timelines.push_back({.id = timeline.manifest.id.timeline});
@@ -92,8 +93,7 @@ Result<Json> measure_checkpoints(const CheckpointOptions& options) {
   const size_t per_timeline = options.checkpoints / options.timelines;
   const Lsn last{per_timeline};
   for (LocalManifest& timeline : timelines) {
-    const auto directory =
-        tenant_directory / "timelines" / timeline.manifest.id.timeline.to_string();
+    const auto directory = store.timeline_directory(timeline.manifest.id);
     std::filesystem::create_directories(directory);
     for (size_t i = 0; i < per_timeline; ++i) {
       VARVE_ASSIGN(auto layer, write_layer(directory, static_cast<uint32_t>(i)));
@@ -101,30 +101,28 @@ Result<Json> measure_checkpoints(const CheckpointOptions& options) {
     }
     timeline.manifest.metadata.disk_consistent_lsn = last;
     VARVE_TRY(timeline.write(directory));
+    store.add_timeline(timeline);
   }
 
   storage.set_script([&](const FaultyCall&) { return Fault::delay_by(options.latency); });
-  TimelineSyncRunner runner(context, options.scratch);
-  const SyncQueueOptions queue{.concurrent_uploads = options.concurrency};
-  LanePools executor(queue);
   Waiter waiter(last);
   Metrics metrics;
-  SyncLoop loop({.queue = queue},
-                {runner, executor, waiter, metrics, system_clock(), system_random()});
+  SyncEngine engine({.loop = {.queue = {.concurrent_uploads = options.concurrency}}}, context,
+                    store, waiter, metrics);
+  engine.start({}, {});
   const uint64_t before = all_requests(meter.counts());
-  loop.start({});
   const Stopwatch watch;
   for (size_t i = 1; i <= per_timeline; ++i) {
     for (const LocalManifest& timeline : timelines) {
       const Checkpoint checkpoint =
           i == per_timeline ? checkpoint_of(timeline) : Checkpoint{Lsn{i}, i};
-      loop.schedule_timeline_checkpoint_upload(timeline.manifest.id, checkpoint);
+      engine.loop().schedule_timeline_checkpoint_upload(timeline.manifest.id, checkpoint);
     }
   }
   const double seconds_to_queue = watch.seconds();
   waiter.wait_for(timelines.size());
   const double seconds = watch.seconds();
-  loop.shutdown();
+  engine.loop().shutdown();
 
   const uint64_t requests = all_requests(meter.counts()) - before;
   const double ideal = std::chrono::duration<double>(options.latency).count() *

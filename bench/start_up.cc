@@ -95,7 +95,7 @@ Result<> fill(Storehouse& house, const StartUpOptions& options,
       }
       tenant.manifest.timelines.push_back(
           {.id = manifest.id.timeline, .name = fmt::format("timeline-{}", i)});
-      const LocalManifest local = LocalManifest::from_commit(head, manifest);
+      const LocalManifest local = LocalManifest::from_commit(head, manifest, {});
       const auto directory = tenant_directory / "timelines" / manifest.id.timeline.to_string();
       std::filesystem::create_directories(directory);
       VARVE_TRY(local.write(directory));

@@ -44,20 +44,23 @@ Result<Json> measure_upload(const std::filesystem::path& layers, const std::stri
 
   VARVE_ASSIGN(const auto access,
                RemoteAccess::open({.url = url, .access = LocalFs::Access::kReadWrite}));
-  LocalTenant tenant;
-  tenant.manifest.id = local.manifest.id.tenant;
-  tenant.writer = random.next_id<WriterId>();
   VARVE_ASSIGN(const auto tenant_directory, TemporaryDirectory::create());
+  LocalTenant owned;
+  owned.manifest.id = local.manifest.id.tenant;
+  owned.writer = random.next_id<WriterId>();
+  KeptTenant tenant(tenant_directory.path(), owned);
+  const TimelineId id = local.manifest.id.timeline;
+  local.head_seen = system_clock().boot_time();
+  KeptTimeline timeline(layers, std::move(local));
 
   const Stopwatch watch;
-  VARVE_TRY(commit_tenant(access->context(), tenant_directory.path(), tenant,
+  VARVE_TRY(commit_tenant(access->context(), tenant,
                           [&](TenantManifest& manifest) -> Result<> {
-                            manifest.timelines.push_back({.id = local.manifest.id.timeline});
+                            manifest.timelines.push_back({.id = id});
                             return {};
                           },
                           {}));
-  VARVE_TRY(upload_timeline(access->context(), {.directory = layers, .writer = tenant.writer},
-                            local, {}, {}));
+  VARVE_TRY(upload_timeline(access->context(), {.writer = owned.writer}, timeline, {}, {}));
   const double seconds = watch.seconds();
 
   Json json = {{"seconds", seconds}, {"files", entries.size()}, {"raw_bytes", raw_bytes}};
