@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "storage_sync/frame_plan.h"
+#include "storage_sync/object_reader.h"
 
 namespace varve {
 namespace {
@@ -12,8 +13,11 @@ namespace {
 // of a table when it opens it, and these are mostly compressed to less.
 constexpr uint64_t kTailSize = 640 << 10;
 
+// How often a layer may move while it is read, which takes its owner a grace period each time.
+constexpr int kMaximumMoves = 3;
+
 std::vector<size_t> numbers(FrameRange range) {
-  std::vector<size_t> frames(range.size());
+  std::vector<size_t> frames(range.empty() ? 0 : range.size());
   std::iota(frames.begin(), frames.end(), range.first);
   return frames;
 }
@@ -21,7 +25,11 @@ std::vector<size_t> numbers(FrameRange range) {
 }  // namespace
 
 FrameFetcher::FrameFetcher(const SyncContext& context, PartialLayerFile& file, Options options)
-    : context_(context), file_(file), options_(std::move(options)), claims_(file.frame_count()) {}
+    : context_(context),
+      file_(file),
+      options_(std::move(options)),
+      place_{options_.layer.stored, file.table()},
+      claims_(file.frame_count()) {}
 
 FrameFetcher::~FrameFetcher() {
   std::unique_lock lock(mutex_);
@@ -35,11 +43,11 @@ FrameFetcher::~FrameFetcher() {
 
 Result<> FrameFetcher::fetch(FrameRange frames, const CallOptions& options,
                              const std::function<void()>& progress) {
-  return fetch(numbers(frames), options, progress);
+  return fetch(numbers(frames), {}, options, progress);
 }
 
-Result<> FrameFetcher::fetch(std::span<const size_t> frames, const CallOptions& options,
-                             const std::function<void()>& progress) {
+Result<> FrameFetcher::fetch(std::span<const size_t> frames, FrameRange ahead,
+                             const CallOptions& options, const std::function<void()>& progress) {
   const std::string what = "fetch of layer " + options_.layer.name.to_string();
   Flights joined;
   const auto wait = [&]() -> Result<> {
@@ -50,19 +58,14 @@ Result<> FrameFetcher::fetch(std::span<const size_t> frames, const CallOptions& 
       uint64_t seen = 0;
       {
         const std::lock_guard lock(mutex_);
-        if (all_here(frames)) return {};
+        if (all_here(frames)) break;
         if (failed_start_) return *std::exchange(failed_start_, std::nullopt);
         // Only those that failed while they were waited for: others may be tried afresh.
         for (const FlightPointer& flight : joined) {
           if (flight->error && !flight->stop.stop_requested()) return *flight->error;
         }
         std::erase_if(joined, [](const FlightPointer& flight) { return flight->ended; });
-        // While the tail is under way it decides what follows.
-        if (!tail_ && file_.table()) {
-          begun = claim(frames);
-        } else if (!tail_) {
-          begun.push_back(claim_tail());
-        }
+        begun = begin(frames, std::exchange(ahead, {}));
         join(frames, joined);
         seen = changes_;
       }
@@ -78,30 +81,46 @@ Result<> FrameFetcher::fetch(std::span<const size_t> frames, const CallOptions& 
       }
       if (progress) progress();
     }
+    if (!ahead.empty()) start(ahead);
+    return {};
   };
   auto fetched = wait();
-  leave(joined);
+  leave(joined, fetched.ok());
   return fetched;
 }
 
 void FrameFetcher::start(FrameRange frames) {
-  const std::vector<size_t> wanted = numbers(frames);
   Flights begun;
   {
     const std::lock_guard lock(mutex_);
-    if (all_here(wanted)) return;
-    if (!tail_ && file_.table()) {
-      begun = claim(wanted);
-      for (const FlightPointer& flight : begun) flight->in_background = true;
-    } else {
-      if (!tail_) begun.push_back(claim_tail());
-      tail_->in_background = true;
-      std::vector<size_t> both;
-      std::ranges::set_union(tail_->next, wanted, std::back_inserter(both));
-      tail_->next = std::move(both);
-    }
+    if (all_here(numbers(frames))) return;
+    begun = begin({}, frames);
   }
   submit(begun);
+}
+
+FrameFetcher::Flights FrameFetcher::begin(std::span<const size_t> frames, FrameRange ahead) {
+  std::vector<size_t> both;
+  std::ranges::set_union(frames, numbers(ahead), std::back_inserter(both));
+  Flights begun;
+  if (!tail_ && place_.table) {
+    begun = claim(both);
+    for (const FlightPointer& flight : begun) flight->in_background = !ahead.empty();
+    return begun;
+  }
+  if (!tail_) {
+    tail_ = std::make_shared<Flight>();
+    flights_.push_back(tail_);
+    begun.push_back(tail_);
+  }
+  // While the tail is under way it decides what follows: what is wanted alone may come with it.
+  if (!ahead.empty()) {
+    tail_->in_background = true;
+    std::vector<size_t> next;
+    std::ranges::set_union(tail_->next, both, std::back_inserter(next));
+    tail_->next = std::move(next);
+  }
+  return begun;
 }
 
 bool FrameFetcher::all_here(std::span<const size_t> frames) const {
@@ -114,7 +133,7 @@ FrameFetcher::Flights FrameFetcher::claim(std::span<const size_t> frames) {
   std::ranges::copy_if(frames, std::back_inserter(wanted), lacks);
   Flights begun;
   for (const FrameRange& range :
-       plan_requests(*file_.table(), wanted, context_.options.read_through)) {
+       plan_requests(*place_.table, wanted, context_.options.read_through)) {
     const auto flight = std::make_shared<Flight>();
     flight->range = range;
     // What nobody wanted and is read through anyway is kept as well.
@@ -127,12 +146,6 @@ FrameFetcher::Flights FrameFetcher::claim(std::span<const size_t> frames) {
   return begun;
 }
 
-FrameFetcher::FlightPointer FrameFetcher::claim_tail() {
-  tail_ = std::make_shared<Flight>();
-  flights_.push_back(tail_);
-  return tail_;
-}
-
 void FrameFetcher::join(std::span<const size_t> frames, Flights& joined) const {
   const auto add = [&](const FlightPointer& flight) {
     if (!flight || std::ranges::find(joined, flight) != joined.end()) return;
@@ -143,10 +156,11 @@ void FrameFetcher::join(std::span<const size_t> frames, Flights& joined) const {
   for (const size_t frame : frames) add(claims_[frame]);
 }
 
-void FrameFetcher::leave(const Flights& joined) {
+void FrameFetcher::leave(const Flights& joined, bool satisfied) {
   const std::lock_guard lock(mutex_);
   for (const FlightPointer& flight : joined) {
-    if (--flight->waiters == 0 && !flight->in_background && !flight->ended) {
+    // A request that has brought what was wanted of it is about to end by itself.
+    if (--flight->waiters == 0 && !satisfied && !flight->in_background && !flight->ended) {
       flight->stop.request_stop();
     }
   }
@@ -172,26 +186,61 @@ void FrameFetcher::run(const FlightPointer& flight) {
 
 Result<> FrameFetcher::request(Flight& flight) {
   const CallOptions options{.deadline = options_.call.deadline, .stop = flight.stop.get_token()};
-  const LayerEntry& layer = options_.layer;
-  const auto read = [&]() -> Result<> {
-    VARVE_ASSIGN(const ObjectName object,
-                 ObjectName::parse_file_name(options_.log, layer.stored.object));
-    const FrameSink sink = [this](size_t frame, const Bytes& raw) { return take(frame, raw); };
-    if (flight.range.empty()) {
-      VARVE_ASSIGN(FrameTable table,
-                   read_member_tail(context_, object, layer, kTailSize, sink, options));
-      file_.set_table(layer.stored, std::move(table));
-      return {};
+  for (int moves = 0;; ++moves) {
+    const Place from = place();
+    auto done = read(flight, from, options)
+                    .context(fmt::format("object {}{}, member {}", options_.log.prefix(),
+                                         from.stored.object, options_.layer.name.to_string()));
+    if (!done.failed_with(ErrorCode::kNotFound) || !options_.locator || moves == kMaximumMoves) {
+      return done;
     }
-    const auto table = file_.table();
-    const auto is_claimed = [&](size_t frame) {
-      const std::lock_guard lock(mutex_);
-      return claims_[frame].get() == &flight;
-    };
-    return read_frames(context_, object, *table, flight.range, is_claimed, sink, options);
+    VARVE_TRY(move(flight, from, options));
+  }
+}
+
+Result<> FrameFetcher::read(Flight& flight, const Place& place, const CallOptions& options) {
+  VARVE_ASSIGN(const ObjectName object,
+               ObjectName::parse_file_name(options_.log, place.stored.object));
+  const FrameSink sink = [this](size_t frame, const Bytes& raw) { return take(frame, raw); };
+  if (flight.range.empty()) {
+    LayerEntry layer = options_.layer;
+    layer.stored = place.stored;
+    VARVE_ASSIGN(FrameTable table,
+                 read_member_tail(context_, object, layer, kTailSize, sink, options));
+    file_.set_table(place.stored, table);
+    const std::lock_guard lock(mutex_);
+    place_ = {place.stored, std::make_shared<const FrameTable>(std::move(table))};
+    return {};
+  }
+  const auto is_claimed = [&](size_t frame) {
+    const std::lock_guard lock(mutex_);
+    return claims_[frame].get() == &flight;
   };
-  return read().context(fmt::format("object {}{}, member {}", options_.log.prefix(),
-                                    layer.stored.object, layer.name.to_string()));
+  return read_frames(context_, object, *place.table, flight.range, is_claimed, sink, options);
+}
+
+// The object at `from` is absent: finds out where the layer is now, unless another request has.
+Result<> FrameFetcher::move(Flight& flight, const Place& from, const CallOptions& options) {
+  if (place().stored != from.stored) return {};
+  LayerEntry layer = options_.layer;
+  layer.stored = from.stored;
+  VARVE_ASSIGN(layer.stored, options_.locator->locate(layer, options));
+  Place to{layer.stored, nullptr};
+  // The request for the tail brings the table itself.
+  if (!flight.range.empty()) {
+    VARVE_ASSIGN(FrameTable table,
+                 read_frame_table(context_.storage, options_.log, layer, options));
+    file_.set_table(to.stored, table);
+    to.table = std::make_shared<const FrameTable>(std::move(table));
+  }
+  const std::lock_guard lock(mutex_);
+  if (place_.stored == from.stored) place_ = std::move(to);
+  return {};
+}
+
+FrameFetcher::Place FrameFetcher::place() const {
+  const std::lock_guard lock(mutex_);
+  return place_;
 }
 
 Result<> FrameFetcher::take(size_t frame, ByteView raw) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "storage_sync/frame_stream.h"
+#include "storage_sync/layer_locator.h"
 #include "storage_sync/partial_layer_file.h"
 #include "storage_sync/sync_context.h"
 
@@ -35,6 +36,9 @@ class FrameFetcher {
     LogName log;
     // Remote; whose frames `file` holds.
     LayerEntry layer;
+    // Asked for another place of the layer when its object turns out to be absent. None: that is
+    // NotFound.
+    std::shared_ptr<LayerLocator> locator;
     // Of all requests. Who waits has options of its own besides.
     CallOptions call;
     // A failure of what start() began, and that nobody was waiting for, is told to who fetches
@@ -49,10 +53,11 @@ class FrameFetcher {
   FrameFetcher(const FrameFetcher&) = delete;
   FrameFetcher& operator=(const FrameFetcher&) = delete;
 
-  // Returns once the frames (numbers, ascending) are in the file. `progress` is called on the way,
-  // each time some may have come, with no lock held. A request that nobody waits for any more is
-  // stopped; a waiter that stops does not disturb the others.
-  Result<> fetch(std::span<const size_t> frames, const CallOptions& options,
+  // Returns once the frames (numbers, ascending) are in the file. What is lacking of `ahead` is
+  // begun with them, and not waited for. `progress` is called on the way, each time some may have
+  // come, with no lock held. A request that nobody waits for any more is stopped, unless it was
+  // begun ahead; a waiter that stops does not disturb the others.
+  Result<> fetch(std::span<const size_t> frames, FrameRange ahead, const CallOptions& options,
                  const std::function<void()>& progress = {});
   Result<> fetch(FrameRange frames, const CallOptions& options,
                  const std::function<void()>& progress = {});
@@ -77,19 +82,27 @@ class FrameFetcher {
   };
   using FlightPointer = std::shared_ptr<Flight>;
   using Flights = std::vector<FlightPointer>;
+  // Where the frames are. They belong together, and both change when the layer has moved.
+  struct Place {
+    StoredMember stored;
+    std::shared_ptr<const FrameTable> table;  // Null until it is known.
+  };
 
   // With the lock held. What they return is to be submitted without it.
+  Flights begin(std::span<const size_t> frames, FrameRange ahead);
   Flights claim(std::span<const size_t> frames);
-  FlightPointer claim_tail();
   bool all_here(std::span<const size_t> frames) const;
   void join(std::span<const size_t> frames, Flights& joined) const;
 
   void submit(const Flights& flights);
   void run(const FlightPointer& flight);
   Result<> request(Flight& flight);
+  Result<> read(Flight& flight, const Place& place, const CallOptions& options);
+  Result<> move(Flight& flight, const Place& from, const CallOptions& options);
+  Place place() const;
   Result<> take(size_t frame, ByteView raw);
   Flights end(Flight& flight, const Result<>& result);
-  void leave(const Flights& joined);
+  void leave(const Flights& joined, bool satisfied);
 
   const SyncContext& context_;
   PartialLayerFile& file_;
@@ -97,6 +110,7 @@ class FrameFetcher {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
+  Place place_;
   uint64_t changes_ = 0;
   // Per frame, the request under way that brings it.
   Flights claims_;

@@ -64,7 +64,7 @@ class Fetcher : public FramedLayerTest {
     ASSERT_EQ(gets(), 1U);
   }
   Result<> fetch(std::vector<size_t> frames, const CallOptions& options = {}) {
-    return fetcher_->fetch(frames, options);
+    return fetcher_->fetch(frames, {}, options);
   }
   std::vector<size_t> present() const {
     std::vector<size_t> frames;
@@ -106,6 +106,15 @@ TEST_F(Fetcher, AllOfALayerIsTwoRequests) {
   VARVE_ASSERT_OK(fetch({0, 1, 2, 3, 4, 5, 6, 7}));
   EXPECT_EQ(gets(), 2U);
   for (size_t i = 0; i < kFrames; ++i) expect_frame(*file_, i);
+}
+
+TEST_F(Fetcher, S19_WhatIsWantedAheadComesWithTheSameRequestAndIsNotWaitedFor) {
+  fetch_tail();
+  const std::vector<size_t> wanted{2};
+  VARVE_ASSERT_OK(fetcher_->fetch(wanted, {3, 5}, {}));
+  EXPECT_TRUE(file_->has(2));
+  VARVE_ASSERT_OK(fetch({2, 3, 4}));
+  EXPECT_EQ(gets(), 2U);
 }
 
 TEST_F(Fetcher, B2_WhatIsReadThroughIsKept) {

@@ -1,6 +1,7 @@
 #include "storage_sync/layer_on_demand.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace varve {
 namespace {
@@ -25,10 +26,12 @@ Result<std::shared_ptr<LayerOnDemand>> LayerOnDemand::open(const SyncContext& co
 
 Result<> LayerOnDemand::read_at(uint64_t offset, std::span<uint8_t> out) {
   if (out.empty()) return {};
-  const FrameRange frames{offset / kFrameSize, (offset + out.size() - 1) / kFrameSize + 1};
-  if (const FrameRange ahead = look_ahead(frames); !ahead.empty()) fetcher_->start(ahead);
+  const FrameRange read{offset / kFrameSize, (offset + out.size() - 1) / kFrameSize + 1};
+  std::vector<size_t> frames(read.size());
+  std::iota(frames.begin(), frames.end(), read.first);
+  FrameRange ahead = look_ahead(read);
   for (int round = 0; round < kMaximumRounds; ++round) {
-    VARVE_TRY(fetcher_->fetch(frames, call_));
+    VARVE_TRY(fetcher_->fetch(frames, std::exchange(ahead, {}), call_));
     VARVE_ASSIGN(const bool complete, file_->read_at(offset, out));
     if (complete) return {};
   }
@@ -39,10 +42,10 @@ Result<> LayerOnDemand::read_at(uint64_t offset, std::span<uint8_t> out) {
 
 FrameRange LayerOnDemand::look_ahead(FrameRange read) {
   const std::lock_guard lock(mutex_);
-  const size_t expected = std::exchange(next_frame_, read.end);
+  const std::optional<size_t> expected = std::exchange(next_frame_, read.end);
   if (read.end == expected) return {};  // Still in the same frame.
   const bool goes_on = read.first == expected || read.first + 1 == expected;
-  if (!goes_on || read.end < expected) {
+  if (!goes_on) {
     window_ = 0;
     ahead_ = 0;
     return {};
@@ -50,8 +53,7 @@ FrameRange LayerOnDemand::look_ahead(FrameRange read) {
   window_ = std::clamp<size_t>(2 * window_, 1, kMaximumWindow);
   // Half a window in advance, so that the reader does not wait at the end of each.
   if (ahead_ > read.end + window_ / 2) return {};
-  // From what is read now on, so that both come with one request.
-  const FrameRange ahead{std::max(ahead_, read.first),
+  const FrameRange ahead{std::max(ahead_, read.end),
                          std::min(read.end + window_, file_->frame_count())};
   ahead_ = ahead.end;
   return ahead;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "layer/layer_file_source.h"
 #include "storage_sync/frame_fetcher.h"
@@ -50,7 +51,7 @@ class LayerOnDemand : public LayerFileSource {
   std::mutex mutex_;
   // The frame after the last read, how many are wanted ahead of it, and the frame up to which they
   // were asked for.
-  size_t next_frame_ = 0;
+  std::optional<size_t> next_frame_;
   size_t window_ = 0;
   size_t ahead_ = 0;
 };

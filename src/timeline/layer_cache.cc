@@ -113,9 +113,12 @@ Result<LayerCache::Copy> LayerCache::make_copy(const LayerEntry& layer) {
                       layer.name.to_string(), options_.directory.string());
   }
   VARVE_ASSIGN(const auto scratch, scratch_directory());
-  return LayerOnDemand::open(
-      *options_.remote, scratch,
-      {.log = options_.log, .layer = layer, .call = options_.call, .counters = counters_});
+  return LayerOnDemand::open(*options_.remote, scratch,
+                             {.log = options_.log,
+                              .layer = layer,
+                              .locator = options_.locator,
+                              .call = options_.call,
+                              .counters = counters_});
 }
 
 Result<> LayerCache::scan(const LayerEntry& layer, const KeyRange& range,

@@ -33,6 +33,8 @@ class LayerCache {
     LogName log;
     // None: layers that are not in the directory cannot be had.
     const SyncContext* remote = nullptr;
+    // Asked where a layer is whose object is absent.
+    std::shared_ptr<LayerLocator> locator;
     // Where the scratch directory is made, on first use.
     std::filesystem::path scratch_parent;
     ReadPattern pattern = ReadPattern::kOnDemand;

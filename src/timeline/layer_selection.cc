@@ -5,9 +5,9 @@
 
 namespace varve {
 
-Result<std::vector<SelectedLayer>> select_images(std::span<const LayerEntry> layers,
-                                                 const KeyRange& range, Lsn lsn) {
-  if (range.empty()) return std::vector<SelectedLayer>();
+std::vector<SelectedLayer> select_images(std::span<const LayerEntry> layers, const KeyRange& range,
+                                         Lsn lsn) {
+  if (range.empty()) return {};
   // Every key at which the answer may change; between two of them one layer answers for all.
   std::vector<const LayerEntry*> images;
   std::vector<Key> borders{range.start, range.end};
@@ -34,15 +34,11 @@ Result<std::vector<SelectedLayer>> select_images(std::span<const LayerEntry> lay
   std::vector<SelectedLayer> selected;
   for (size_t i = 0; i + 1 < borders.size(); ++i) {
     const auto found = newest.find(borders[i]);
-    if (found == newest.end()) {
-      return make_error(ErrorCode::kCorrupted,
-                        "no image layer at or below {} covers the keys from {} to {}", lsn,
-                        borders[i], borders[i + 1]);
-    }
-    if (!selected.empty() && selected.back().layer == found->second) {
+    const LayerEntry* layer = found == newest.end() ? nullptr : found->second;
+    if (!selected.empty() && selected.back().layer == layer) {
       selected.back().range.end = borders[i + 1];
     } else {
-      selected.push_back({{borders[i], borders[i + 1]}, found->second});
+      selected.push_back({{borders[i], borders[i + 1]}, layer});
     }
   }
   return selected;

@@ -10,13 +10,14 @@ namespace varve {
 
 struct SelectedLayer {
   KeyRange range;  // The part of the read that this layer answers.
+  // Null: none of the layers does. That never means that there are no such keys: the answer is to
+  // be had from the ancestor, or is lost.
   const LayerEntry* layer = nullptr;
 };
 
 // For every key of `range` the newest image layer at or below `lsn`, as consecutive parts in key
-// order. Corrupted, naming the keys, where no image covers them: a gap is never read as "no such
-// key". The pointers are into `layers`.
-Result<std::vector<SelectedLayer>> select_images(std::span<const LayerEntry> layers,
-                                                 const KeyRange& range, Lsn lsn);
+// order. The pointers are into `layers`.
+std::vector<SelectedLayer> select_images(std::span<const LayerEntry> layers, const KeyRange& range,
+                                         Lsn lsn);
 
 }  // namespace varve

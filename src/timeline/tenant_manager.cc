@@ -11,6 +11,7 @@
 #include "storage_sync/object_reader.h"
 #include "storage_sync/timeline_sync_runner.h"
 #include "storage_sync/upload.h"
+#include "timeline/ancestry.h"
 
 namespace varve {
 namespace {
@@ -498,17 +499,45 @@ Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
 
 Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
     const TenantTimelineId& id, const std::filesystem::path& scratch_parent, ReadPattern pattern) {
-  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
-  VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
-  const bool is_local = store_->timeline(id) != nullptr;
-  return std::make_unique<TimelineReader>(
-      newest->manifest, LayerCache::Options{.directory = is_local ? store_->timeline_directory(id)
-                                                                  : std::filesystem::path(),
-                                            .log = {id.tenant, id.timeline},
-                                            .remote = options_.remote,
-                                            .scratch_parent = scratch_parent,
-                                            .pattern = pattern,
-                                            .call = options_.call});
+  const auto find = [&](const TimelineId& link) -> Result<TimelineManifest> {
+    const TenantTimelineId link_id{id.tenant, link};
+    VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(link_id));
+    if (auto empty = empty_branch(link_id, *timeline)) return *std::move(empty);
+    VARVE_ASSIGN(const State newest, newest_state(link_id, *timeline));
+    return newest->manifest;
+  };
+  VARVE_ASSIGN(auto chain, find_ancestry(id.timeline, find));
+
+  std::unique_ptr<TimelineReader> reader;
+  for (auto link = chain.rbegin(); link != chain.rend(); ++link) {
+    const TenantTimelineId link_id = link->id;
+    LayerCache::Options cache{.log = {link_id.tenant, link_id.timeline},
+                              .remote = options_.remote,
+                              .scratch_parent = scratch_parent,
+                              .pattern = pattern,
+                              .call = options_.call};
+    if (store_->timeline(link_id) != nullptr) cache.directory = store_->timeline_directory(link_id);
+    // Together they keep no more than a single timeline would.
+    cache.kept_layers = std::max<size_t>(2, cache.kept_layers / chain.size());
+    cache.kept_bytes /= chain.size();
+    reader =
+        std::make_unique<TimelineReader>(std::move(*link), std::move(cache), std::move(reader));
+  }
+  return reader;
+}
+
+// A branch that is registered and has no log of its own yet is what its ancestor was.
+std::optional<TimelineManifest> TenantManager::empty_branch(const TenantTimelineId& id,
+                                                            const KnownTimeline& timeline) const {
+  if (timeline.damage || timeline.remote_head > 0 || known_state(id, timeline) != nullptr ||
+      !timeline.registration || !timeline.registration->ancestor) {
+    return std::nullopt;
+  }
+  TimelineManifest manifest{.id = id};
+  manifest.metadata.ancestor = timeline.registration->ancestor;
+  manifest.metadata.ancestor_lsn = timeline.registration->ancestor_lsn;
+  manifest.metadata.disk_consistent_lsn = timeline.registration->ancestor_lsn;
+  return manifest;
 }
 
 }  // namespace varve

@@ -108,8 +108,9 @@ class TenantManager {
   // by the next open.
   Result<> delete_timeline(const TenantTimelineId& id);
 
-  // A reader of the newest state; what is read of layers that are not local is fetched into a
-  // scratch directory under `scratch_parent`.
+  // A reader of the newest state, through the ancestors of a branch; what is read of layers that
+  // are not local is fetched into scratch directories under `scratch_parent`. Fails where the chain
+  // of ancestors is broken; see find_ancestry().
   Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& id,
                                                       const std::filesystem::path& scratch_parent,
                                                       ReadPattern pattern = ReadPattern::kOnDemand);
@@ -142,6 +143,9 @@ class TenantManager {
   State known_state(const TenantTimelineId& id, const KnownTimeline& timeline) const;
   // The newest one, read from the remote storage if need be.
   Result<State> newest_state(const TenantTimelineId& id, KnownTimeline& timeline);
+
+  std::optional<TimelineManifest> empty_branch(const TenantTimelineId& id,
+                                               const KnownTimeline& timeline) const;
 
   Result<KnownTenant*> usable_tenant(const TenantId& id);
   Result<KnownTimeline*> usable_timeline(const TenantTimelineId& id);

@@ -279,6 +279,150 @@ TEST_F(Reader, AReaderStaysUsableWhenItsLayerHasLeftTheCache) {
   EXPECT_EQ(held->find(key_of(0), Lsn{100}).value()->value, value_of(0));
 }
 
+TEST_F(Reader, WhatNoLayerCoversIsCorruptedAndNamed) {
+  auto& layers = local_.manifest.layers;
+  const KeyRange lost = layers[2].name.keys;
+  layers.erase(layers.begin() + 2);
+  TimelineReader gap = reader(true, true);
+  const auto found = gap.get(lost.start, Lsn{100});
+  ASSERT_TRUE(found.failed_with(ErrorCode::kCorrupted));
+  EXPECT_THAT(found.error().message(), HasSubstr(lost.start.to_string()));
+  EXPECT_TRUE(gap.scan(KeyRange::all(), Lsn{100}, [](const Key&, ByteView) { return Result<>(); })
+                  .failed_with(ErrorCode::kCorrupted));
+}
+
+// A reader that does not own the timeline, while the owner goes on.
+class ReaderAndOwner : public Reader {
+ protected:
+  void SetUp() override {
+    Reader::SetUp();
+    owned_ = local_;
+  }
+  void commit() {
+    KeptTimeline timeline(directory_, owned_);
+    VARVE_ASSERT_OK(upload_timeline(server.context(), {.writer = server.writer}, timeline, {}, {}));
+    owned_ = *timeline.get();
+  }
+  void remove_object(const std::string& file_name) {
+    ASSERT_TRUE(storage.remove({kLog.prefix() + file_name}, {}).value().empty());
+  }
+  // Every layer goes into another object, and the one that held it away.
+  void move_layers() {
+    const std::string former = owned_.manifest.layers[0].stored.object;
+    for (LayerEntry& layer : owned_.manifest.layers) layer.stored = {};
+    owned_.manifest.metadata.disk_consistent_lsn.value += 1;
+    commit();
+    remove_object(former);
+  }
+  // One image of everything at LSN 150 takes the place of all layers.
+  void compact(Lsn gc_cutoff) {
+    const std::string former = owned_.manifest.layers[0].stored.object;
+    auto draft = TimelineDraft::create({.id = {kTenant, TimelineId{{0x33}}},
+                                        .timelines_directory = server.directory(),
+                                        .image_lsn = Lsn{150}})
+                     .value();
+    for (int i = 0; i < kKeys; ++i) VARVE_ASSERT_OK(draft.put_image(key_of(i), value_of(i)));
+    VARVE_ASSERT_OK(draft.finish({.disk_consistent_lsn = Lsn{200}}));
+    owned_.manifest.layers = draft.manifest().manifest.layers;
+    for (const LayerEntry& layer : owned_.manifest.layers) {
+      const std::string name = layer.name.to_string();
+      std::filesystem::rename(draft.directory() / name, directory_ / name);
+    }
+    owned_.manifest.metadata.gc_cutoff_lsn = gc_cutoff;
+    commit();
+    remove_object(former);
+  }
+  // As expect_all, with something happening in between.
+  Result<> scan_and(TimelineReader& reader, Lsn lsn, int at, const std::function<void()>& happen) {
+    int next = 0;
+    auto scanned = reader.scan(KeyRange::all(), lsn, [&](const Key& key, ByteView image) {
+      EXPECT_EQ(key, key_of(next));
+      EXPECT_EQ(as_text(image), as_text(value_of(next)));
+      if (next++ == at) happen();
+      return Result<>();
+    });
+    EXPECT_EQ(scanned.ok(), next == kKeys);
+    return scanned;
+  }
+
+  LocalManifest owned_;
+};
+
+TEST_F(ReaderAndOwner, S19_AScanGoesOnWhenTheLayersMoveIntoAnotherObject) {
+  TimelineReader remote = reader(false, true);
+  VARVE_EXPECT_OK(scan_and(remote, Lsn{150}, 30, [&] { move_layers(); }));
+  expect_all(remote);
+}
+
+TEST_F(ReaderAndOwner, S19_AScanGoesOnHoweverOftenTheLayersMove) {
+  TimelineReader remote = reader(false, true);
+  VARVE_EXPECT_OK(scan_and(remote, Lsn{150}, 10, [&] { move_layers(); }));
+  TimelineReader again = reader(false, true);
+  VARVE_EXPECT_OK(scan_and(again, Lsn{150}, 60, [&] {
+    move_layers();
+    move_layers();
+  }));
+}
+
+TEST_F(ReaderAndOwner, S19_OneListingFindsAllLayersThatHaveMoved) {
+  TimelineReader remote = reader(false, true);
+  move_layers();
+  const uint64_t before = requests(Operation::kList);
+  expect_all(remote);
+  EXPECT_LE(requests(Operation::kList) - before, 2U);
+}
+
+TEST_F(ReaderAndOwner, S19_AKeyIsFoundWhenItsLayerHasMoved) {
+  TimelineReader remote = reader(false, true);
+  move_layers();
+  EXPECT_EQ(remote.get(key_of(77), Lsn{150}).value(), value_of(77));
+}
+
+TEST_F(ReaderAndOwner, S19_AfterACompactionReadingGoesOnInTheNewLayers) {
+  TimelineReader remote = reader(false, true);
+  VARVE_EXPECT_OK(scan_and(remote, Lsn{150}, 30, [&] { compact(Lsn{100}); }));
+  EXPECT_EQ(remote.get(key_of(3), Lsn{180}).value(), value_of(3));
+}
+
+TEST_F(ReaderAndOwner, S19_WhatIsBelowTheCutoffMeanwhileIsNotFoundAndTheErrorSaysWhatIsLeft) {
+  TimelineReader remote = reader(false, true);
+  const auto scanned = scan_and(remote, Lsn{120}, 30, [&] { compact(Lsn{150}); });
+  ASSERT_TRUE(scanned.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(scanned.error().message(), HasSubstr("from 0/96 to 0/C8"));
+  VARVE_EXPECT_OK(scan_and(remote, Lsn{150}, 1000, [] {}));
+}
+
+TEST_F(ReaderAndOwner, AnObjectThatIsMissingThoughItIsReferredToIsNotFoundAndNamed) {
+  TimelineReader remote = reader(false, true);
+  const std::string object = owned_.manifest.layers[0].stored.object;
+  owned_.manifest.metadata.disk_consistent_lsn.value += 1;
+  commit();
+  remove_object(object);
+  const auto found = remote.get(key_of(0), Lsn{150});
+  ASSERT_TRUE(found.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(found.error().message(), HasSubstr(object));
+  EXPECT_THAT(found.error().message(), HasSubstr("varve remote verify"));
+}
+
+TEST_F(ReaderAndOwner, ATimelineThatWasDeletedMeanwhileIsNotFoundAndSaidToBe) {
+  TimelineReader remote = reader(false, true);
+  const std::string object = owned_.manifest.layers[0].stored.object;
+  owned_.manifest.layers.clear();
+  owned_.manifest.deleted = true;
+  commit();
+  remove_object(object);
+  const auto found = remote.get(key_of(0), Lsn{150});
+  ASSERT_TRUE(found.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(found.error().message(), HasSubstr("deleted"));
+}
+
+TEST_F(ReaderAndOwner, AStorageThatCannotBeReachedIsNotTakenForACollectedLayer) {
+  TimelineReader remote = reader(false, true);
+  move_layers();
+  fail({{.operation = Operation::kList, .fault = Fault::fail_before(), .times = 100}});
+  EXPECT_TRUE(remote.get(key_of(0), Lsn{150}).failed_with(ErrorCode::kUnavailable));
+}
+
 // One layer of many frames.
 class LargeLayerReader : public SyncTest {
  protected:
@@ -340,6 +484,28 @@ TEST_F(LargeLayerReader, S19_TheFirstKeyOfAColdTimelineTakesFewRequestsAndBytes)
   const uint64_t before = gets();
   EXPECT_EQ(cold.get(key_of(701), Lsn{100}).value(), page_of(701));
   EXPECT_EQ(gets(), before);
+}
+
+TEST_F(LargeLayerReader, S19_ALayerThatMovesWhileItIsReadKeepsWhatWasFetched) {
+  TimelineReader cold = reader(ReadPattern::kOnDemand);
+  EXPECT_EQ(cold.get(key_of(700), Lsn{100}).value(), page_of(700));
+  const std::string former = local_.manifest.layers[0].stored.object;
+  LocalManifest owned = local_;
+  owned.manifest.layers[0].stored = {};
+  owned.manifest.metadata.disk_consistent_lsn = Lsn{101};
+  // The first layer of the new object is another one, so that every offset differs.
+  const auto directory = server.directory() / kTimeline.to_string();
+  const LayerName other = LayerName::image({Key::min(), test_support::key_at(1)}, Lsn{101});
+  test_support::write_plain_file(directory / other.to_string(), noise(5000, 1));
+  owned.manifest.layers.push_back(
+      {.name = other, .size = 5000, .checksum = checksum128(noise(5000, 1)), .stored = {}});
+  std::ranges::sort(owned.manifest.layers, {}, &LayerEntry::name);
+  ASSERT_EQ(owned.manifest.layers[0].name, other);
+  KeptTimeline timeline(directory, owned);
+  VARVE_ASSERT_OK(upload_timeline(server.context(), {.writer = server.writer}, timeline, {}, {}));
+  ASSERT_TRUE(storage.remove({kLog.prefix() + former}, {}).value().empty());
+  expect_all(cold);
+  EXPECT_EQ(cold.fetched().bytes, local_.manifest.layers[0].size);
 }
 
 TEST_F(LargeLayerReader, S19_AScanOfAWholeLayerIsTwoRequests) {
