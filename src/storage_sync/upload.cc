@@ -146,20 +146,35 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
   return attempt;
 }
 
+void note(LocalManifest& local, const CommitResult& taken, const TimelineManifest& committed,
+          const StoredCommit& stored) {
+  if (committed.deleted) {
+    // Nothing follows the last commit of a deleted timeline.
+    local = LocalManifest::from_commit(taken.head, committed, stored);
+  } else {
+    local.note_commit(taken.head, committed, stored);
+  }
+  local.head_seen = taken.head_seen;
+}
+
 // Reads the commit of this server whose acknowledgement was lost, and notes it.
 Result<> adopt(const SyncContext& context, KeptTimeline& timeline, const CommitResult& taken,
                const CallOptions& options) {
   VARVE_ASSIGN(const auto adopted, read_timeline_commit(context.storage, taken.object, options));
   return timeline.change([&](LocalManifest& local) -> Result<> {
-    if (adopted.manifest.deleted) {
-      // Nothing follows the last commit of a deleted timeline.
-      local = LocalManifest::from_commit(taken.head, adopted.manifest, adopted.stored);
-    } else {
-      local.note_commit(taken.head, adopted.manifest, adopted.stored);
-    }
-    local.head_seen = taken.head_seen;
+    note(local, taken, adopted.manifest, adopted.stored);
     return {};
   });
+}
+
+// What is to be committed.
+std::shared_ptr<const LocalManifest> wanted_state(const UploadRequest& request,
+                                                  std::shared_ptr<const LocalManifest> state) {
+  if (!request.delete_timeline || state->manifest.deleted) return state;
+  auto last = std::make_shared<LocalManifest>(*state);
+  last->manifest.deleted = true;
+  last->manifest.layers.clear();
+  return last;
 }
 
 }  // namespace
@@ -172,21 +187,21 @@ Result<UploadResult> upload_timeline(const SyncContext& context, const UploadReq
   // Each turn but the last adopts an attempt of this server that landed unnoticed, or finds the
   // state changed under its hands.
   for (;;) {
-    const auto state = timeline.get();
+    const auto kept = timeline.get();
+    const auto state = wanted_state(request, kept);
     result.remote = state;
     if (!request.take_ownership && state->in_sync()) return result;
     auto attempt = commit_state(context, request, timeline.directory(), *state, progress, options);
     // A layer that was removed while it was about to be sent is no loss when the timeline can do
     // without it now.
-    if (attempt.failed_with(ErrorCode::kNotFound) && timeline.get() != state) continue;
+    if (attempt.failed_with(ErrorCode::kNotFound) && timeline.get() != kept) continue;
     if (!attempt.ok()) return attempt.error();
     const CommitResult& taken = attempt->taken;
     switch (taken.outcome) {
       case CommitOutcome::kCommitted:
         VARVE_TRY(keep_base(timeline.directory(), taken.head, attempt->committed));
         VARVE_TRY(timeline.change([&](LocalManifest& local) -> Result<> {
-          local.note_commit(taken.head, attempt->committed.manifest, attempt->committed.stored);
-          local.head_seen = taken.head_seen;
+          note(local, taken, attempt->committed.manifest, attempt->committed.stored);
           return {};
         }));
         result.outcome = UploadOutcome::kUploaded;

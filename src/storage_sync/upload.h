@@ -26,6 +26,9 @@ struct UploadRequest {
   WriterId writer;
   // Commit even when nothing changed: to take ownership.
   bool take_ownership = false;
+  // Commit the deletion of the timeline, for good. It counts here once it is remote; until then the
+  // state stays what it was, and what an attempt found out about the log is noted in it.
+  bool delete_timeline = false;
 };
 
 // Uploads the layers that are not remote and commits the state of the timeline as it is at the

@@ -155,6 +155,33 @@ TEST_F(Upload, S16_TheMoveFromMemoryIntoAPackIsRightWhereverItHappens) {
   }
 }
 
+TEST_F(Upload, W6_ADeletionThatFailsForgetsNothingOfWhatItFoundOut) {
+  LocalManifest local = new_timeline();
+  server.add_layer(local, layer_name(1), noise(100, 1));
+  VARVE_ASSERT_OK(server.upload(local));
+  KeptTimeline timeline(server.directory(), local);
+  VARVE_ASSERT_OK(timeline.change([](LocalManifest& state) -> Result<> {
+    state.manifest.metadata.disk_consistent_lsn = Lsn{200};
+    return {};
+  }));
+  fail({{.operation = Operation::kPut, .fault = Fault::fail_after(), .key = "2.archive"},
+        {.operation = Operation::kPut, .fault = Fault::fail_before(), .key = "3.archive"}});
+  const UploadRequest request{.writer = server.writer};
+  const UploadRequest deletion{.writer = server.writer, .delete_timeline = true};
+  EXPECT_FALSE(upload_timeline(server.context(), request, timeline, {}, {}).ok());
+  EXPECT_FALSE(upload_timeline(server.context(), deletion, timeline, {}, {}).ok());
+  // The commit that had landed is noted, and the timeline is not gone.
+  EXPECT_EQ(timeline.get()->head.sequence, 2U);
+  EXPECT_FALSE(LocalManifest::read(server.directory())->manifest.deleted);
+  EXPECT_EQ(timeline.get()->manifest.layers.size(), 1U);
+  EXPECT_EQ(upload_timeline(server.context(), request, timeline, {}, {})->outcome,
+            UploadOutcome::kAlreadyRemote);
+  EXPECT_EQ(upload_timeline(server.context(), deletion, timeline, {}, {})->outcome,
+            UploadOutcome::kUploaded);
+  EXPECT_TRUE(committed(3).deleted);
+  EXPECT_TRUE(LocalManifest::read(server.directory())->manifest.deleted);
+}
+
 TEST_F(Upload, W4_ALayerFileDamagedBeforeItWasSentIsRefusedAndNothingIsCommitted) {
   for (const bool packs : {false, true}) {
     if (packs) server.context().options = {.inline_limit = 64, .part_size = 1000};

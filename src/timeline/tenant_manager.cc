@@ -10,7 +10,6 @@
 #include "storage_sync/attach.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/timeline_sync_runner.h"
-#include "storage_sync/upload.h"
 #include "timeline/ancestry.h"
 
 namespace varve {
@@ -408,7 +407,7 @@ Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const s
   timeline.registration = registration;
   if (options_.remote != nullptr) {
     KeptTimeline committed(draft.directory(), draft.manifest());
-    VARVE_TRY(upload(committed, progress));
+    VARVE_TRY(upload(committed, {}, progress));
     draft.manifest() = *committed.get();
     timeline.remote_head = draft.manifest().head.sequence;
   }
@@ -418,11 +417,12 @@ Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const s
   return describe(id, timeline);
 }
 
-Result<> TenantManager::upload(KeptTimeline& timeline, const ByteProgress& progress) {
+Result<> TenantManager::upload(KeptTimeline& timeline, UploadRequest request,
+                               const ByteProgress& progress) {
   const auto tenant = store_->tenant(timeline.get()->manifest.id.tenant);
+  request.writer = tenant->get()->writer;
   VARVE_ASSIGN(const UploadResult result,
-               upload_timeline(*options_.remote, {.writer = tenant->get()->writer}, timeline,
-                               progress, options_.call));
+               upload_timeline(*options_.remote, request, timeline, progress, options_.call));
   if (result.outcome != UploadOutcome::kFenced) return {};
   return fence_tenant(*options_.remote, *tenant, result.other);
 }
@@ -474,16 +474,15 @@ Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
   const auto directory = store_->timeline_directory(id);
   if (options_.remote != nullptr && timeline->remote_head > 0) {
     VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
-    LocalManifest last = *newest;
-    last.manifest.deleted = true;
-    last.manifest.layers.clear();
     // The journal of the attempt needs a place even where nothing else of the timeline is local.
     VARVE_TRY(create_directories_durably(directory));
-    KeptTimeline ending(directory, std::move(last));
-    VARVE_TRY(upload(ending, {}));
+    // From here on its state is a local one, also where the deletion fails: what the attempt finds
+    // out about the log must not be forgotten, or the next one takes it for another server's.
+    const auto kept =
+        newest == local_state(id) ? store_->timeline(id) : store_->add_timeline(*newest);
+    VARVE_TRY(upload(*kept, {.delete_timeline = true}, {}));
     timeline->remote.reset();
-    timeline->remote_head = ending.get()->head.sequence;
-    store_->add_timeline(*ending.get());
+    timeline->remote_head = kept->get()->head.sequence;
   }
   VARVE_TRY(change_tenant(id.tenant, [&](TenantManifest& manifest) -> Result<> {
     for (TimelineRegistration& registration : manifest.timelines) {

@@ -21,6 +21,7 @@
 
 #include "storage_sync/sync_startup.h"
 #include "storage_sync/tenant_log.h"
+#include "storage_sync/upload.h"
 #include "timeline/timeline_draft.h"
 #include "timeline/timeline_reader.h"
 #include "timeline/timeline_states.h"
@@ -158,7 +159,8 @@ class TenantManager {
 
   Result<> check_changeable(const TenantId& id) const;
   Result<> change_tenant(const TenantId& id, const TenantChange& change);
-  Result<> upload(KeptTimeline& timeline, const ByteProgress& progress);
+  // The writer is that of the tenant.
+  Result<> upload(KeptTimeline& timeline, UploadRequest request, const ByteProgress& progress);
 
   Options options_;
   // Neither moves, since the sync engine refers to both.

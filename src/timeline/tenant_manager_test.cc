@@ -380,6 +380,36 @@ TEST_F(Tenants, W1_AnUnreachableStorageIsAnErrorAndNeverAnEmptyOne) {
   EXPECT_TRUE(open(other).failed_with(ErrorCode::kUnavailable));
 }
 
+TEST_F(Tenants, W6_AfterADeletionThatFailedTheTimelineGoesOn) {
+  for (const bool local : {true, false}) {
+    if (!local) std::filesystem::remove_all(directory(server));
+    TenantManager manager = open(server).value();
+    const auto checkpoint = [&] {
+      const auto kept = manager.store().timeline(id_);
+      VARVE_ASSERT_OK(kept->change([](LocalManifest& state) -> Result<> {
+        advance_lsn(state.manifest.metadata);
+        return {};
+      }));
+    };
+    // An upload lands unnoticed, and the deletion that finds out about it fails.
+    uint64_t puts = 0;
+    storage.set_script([&](const FaultyCall& call) -> std::optional<Fault> {
+      if (call.operation != Operation::kPut) return std::nullopt;
+      return ++puts == 1 && local ? Fault::fail_after() : Fault::fail_before();
+    });
+    if (local) {
+      checkpoint();
+      EXPECT_FALSE(manager.sync_timeline(id_, {}).ok());
+    }
+    EXPECT_FALSE(manager.delete_timeline(id_).ok());
+    storage.set_script(nullptr);
+    EXPECT_TRUE(manager.timeline(id_.to_string()).ok());
+    checkpoint();
+    VARVE_EXPECT_OK(manager.sync_timeline(id_, {}));
+    EXPECT_TRUE(manager.tenant(tenant_.to_string())->owned);
+  }
+}
+
 TEST_F(Tenants, W6_ADeletedTimelineIsGoneEverywhereAndItsNameIsFree) {
   {
     TenantManager manager = open(server).value();

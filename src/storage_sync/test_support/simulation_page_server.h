@@ -140,9 +140,9 @@ class PageServer {
     world_.model.add_state(last.manifest);
     const auto tenant = server.store().tenant(id.tenant);
     if (last.head.sequence > 0) {
-      KeptTimeline ending(kept->directory(), last);
-      const auto done =
-          upload_timeline(server.context(), {.writer = tenant->get()->writer}, ending, {}, {});
+      const auto done = upload_timeline(server.context(),
+                                        {.writer = tenant->get()->writer, .delete_timeline = true},
+                                        *kept, {}, {});
       if (server.is_gone()) return false;
       if (!done.ok()) {
         world_.story.tell("S{}: deletion failed: {}", server.number(), name(done.code()));
@@ -152,7 +152,6 @@ class PageServer {
         std::ignore = fence_tenant(server.context(), *tenant, done->other);
         return false;
       }
-      server.store().add_timeline(*ending.get());
     }
     const auto listed = commit_tenant(server.context(), *tenant,
                                       [&](TenantManifest& manifest) -> Result<> {
