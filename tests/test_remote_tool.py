@@ -38,19 +38,19 @@ def test_ls_lists_every_object_with_its_size(stored):
         assert str(path.stat().st_size) in listed, listed
 
 
-def test_ls_json_lists_every_object_with_its_size(stored):
+def test_b4_ls_json_lists_every_object_with_its_size(stored):
     listed = stored.varve.json("remote", "ls", "--remote", stored.remote)
     assert ({entry["key"]: entry["size"] for entry in listed}
             == {key: path.stat().st_size for key, path in objects(stored).items()})
 
 
-def test_show_tells_what_each_object_is(stored):
+def test_b4_show_tells_what_each_object_is(stored):
     for key in objects(stored):
         document = stored.varve.json("remote", "show", "--remote", stored.remote, key)
         assert isinstance(document, dict)
 
 
-def test_extract_gives_the_layers_as_they_were_and_sst_dump_reads_them(stored, folder):
+def test_b4_extract_gives_the_layers_as_they_were_and_sst_dump_reads_them(stored, folder):
     local = {path.name: path for path in stored.workdir.rglob("*.sst")}
     layers = 0
     for number, key in enumerate(objects(stored)):
@@ -95,7 +95,7 @@ def test_an_unknown_object_is_named(stored, folder, command):
     assert "tenants/none" in outcome.stderr, outcome
 
 
-def test_the_tool_writes_nothing_to_the_remote_storage(stored, folder):
+def test_b4_the_tool_writes_nothing_to_the_remote_storage(stored, folder):
     before = {key: path.stat().st_mtime_ns for key, path in objects(stored).items()}
     remote(stored, "ls")
     remote(stored, "verify")
