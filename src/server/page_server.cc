@@ -4,7 +4,7 @@
 
 #include "base/logging.h"
 #include "fs/temporary_directory.h"
-#include "ingest/pipelined_sink.h"
+#include "layer/pipelined_sink.h"
 #include "remote_storage/prices.h"
 #include "timeline/lag_metrics.h"
 

@@ -1,4 +1,4 @@
-// Reading a data directory and writing its layers at the same time.
+// Making versions and writing them into layers at the same time.
 #pragma once
 
 #include <thread>

@@ -1,4 +1,4 @@
-#include "ingest/pipelined_sink.h"
+#include "layer/pipelined_sink.h"
 
 #include <pthread.h>
 
