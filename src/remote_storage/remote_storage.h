@@ -33,6 +33,9 @@ struct StorageTraits {
   // put() with PutCondition::kIfAbsent is atomic against every other writer; without, it is refused
   // as InvalidArgument.
   bool conditional_put = true;
+  // Whether what answers keeps that condition depends on a server that is not known: to be probed
+  // before anything relies on it.
+  bool conditions_need_proof = false;
   // list_uploads() shows uploads that are still being sent, too, and abort_upload() ends them;
   // otherwise only those whose sender is gone.
   bool shows_running_uploads = true;
