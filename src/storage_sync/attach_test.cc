@@ -59,9 +59,9 @@ class Interposed : public RemoteStorage {
 
   const StorageTraits& traits() const override { return inner_.traits(); }
   std::string url() const override { return inner_.url(); }
-  Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  Result<ListPage> list(std::string_view prefix, std::string_view after,
                         const CallOptions& options) override {
-    return inner_.list(prefix, continuation, options);
+    return inner_.list(prefix, after, options);
   }
   Result<> put(std::string_view key, ByteView body, PutCondition condition,
                const CallOptions& options) override {
