@@ -43,7 +43,7 @@ LayerMap::Plane::Plane(std::span<const LayerName> layers, bool images) {
   }
   std::ranges::sort(borders_);
   borders_.erase(std::ranges::unique(borders_).begin(), borders_.end());
-  std::ranges::stable_sort(members, {}, [&](Index i) { return height(layers[i]); });
+  std::ranges::sort(members, {}, [&](Index i) { return std::tuple(height(layers[i]), i); });
 
   // How many layers each node lists, then where its list begins, then the lists.
   first_.assign(2 * places() + 1, 0);
