@@ -1,0 +1,74 @@
+// The newest versions of a timeline, in memory until they are written into a layer file.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/result.h"
+#include "layer/value.h"
+
+namespace varve {
+
+// Thread-safe: versions are put in while others are read.
+//
+// Values lie in an arena and never move, so that what a read gives out stays valid as long as the
+// layer. Keys are found through a hash table; only a scan sorts them.
+class InMemoryLayer {
+ public:
+  InMemoryLayer();
+  ~InMemoryLayer();
+  InMemoryLayer(const InMemoryLayer&) = delete;
+  InMemoryLayer& operator=(const InMemoryLayer&) = delete;
+
+  // Versions of a key come in ascending order of their LSNs; InvalidArgument otherwise. The value
+  // is copied. Exhausted when the layer holds as many versions as it can count, 2^32 - 2.
+  Result<> put(const Version& version);
+
+  // The versions of `key` at or below `lsn`, the newest first, down to the first image. Without an
+  // image at the end, older ones are to be found in other layers.
+  std::vector<Version> find(const Key& key, Lsn lsn) const;
+
+  // All versions of the keys in `range`, keys ascending, the newest version of a key first. What is
+  // put in meanwhile may be seen or not.
+  using VersionVisitor = std::function<Result<>(const Version&)>;
+  Result<> scan(const KeyRange& range, const VersionVisitor& visit) const;
+
+  size_t version_count() const;
+  // Memory in use.
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  using Number = uint32_t;
+  static constexpr Number kNone = UINT32_MAX;
+  struct Entry {
+    Key key;
+    ValueKind kind;
+    // The version of the same key before this one.
+    Number previous;
+    uint32_t size;
+    Lsn lsn;
+    const uint8_t* value;
+  };
+
+  // With the lock held. Where in the table the key is, or would be.
+  size_t place_of(const Key& key) const;
+  void grow();
+  const uint8_t* store(ByteView value);
+  Version version(const Entry& entry) const;
+
+  // Not one that readers share: it would let them keep the writer waiting for ever.
+  mutable std::mutex mutex_;
+  std::vector<Entry> entries_;
+  // The newest entry of each key. A power of two places, at most half of them taken.
+  std::vector<Number> table_;
+  size_t keys_ = 0;
+  std::vector<std::unique_ptr<uint8_t[]>> chunks_;
+  uint8_t* free_ = nullptr;
+  size_t free_size_ = 0;
+  std::atomic<size_t> bytes_ = 0;
+};
+
+}  // namespace varve
