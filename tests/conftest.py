@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: the command under test, folders, and clusters to import."""
 
+import contextlib
 import random
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 
 from support import rich_cluster, trees
 from support.postgres import Cluster
+from support.radosgw import Radosgw
+from support.remotes import FileRemote, S3Remote
 from support.varve import Server, Varve
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -78,10 +81,40 @@ def fixture_folder():
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session", name="s3")
+def fixture_s3(session_folder):
+    """A real S3 server that forgets everything at the end. Not to be stopped: start another."""
+    server = Radosgw.start(session_folder / "s3")
+    yield server
+    server.kill()
+
+
+@contextlib.contextmanager
+def new_remote(request, kind, folder):
+    """An empty remote storage: a directory in `folder` for "file", a prefix of its own for "s3"."""
+    if kind == "file":
+        yield FileRemote(folder / "remote")
+        return
+    remote = S3Remote(request.getfixturevalue("s3"))
+    yield remote
+    remote.remove()
+
+
+# For tests that are worth running on either kind of storage; the others have a directory.
+on_both_remotes = pytest.mark.parametrize("remote", ["file", "s3"], indirect=True)
+
+
+@pytest.fixture(name="remote")
+def fixture_remote(request, folder):
+    """An empty remote storage, by default a directory: see on_both_remotes."""
+    with new_remote(request, getattr(request, "param", "file"), folder) as remote:
+        yield remote
+
+
 @pytest.fixture(name="server")
-def fixture_server(varve, folder):
+def fixture_server(varve, folder, remote):
     """A new work directory with the tenant `acme`."""
-    server = Server.init(varve, folder)
+    server = Server.init(varve, folder, remote)
     server.create_tenant("acme")
     return server
 
@@ -102,6 +135,7 @@ class Source:
     """A stopped cluster, and what a restored one is compared with."""
 
     pgdata: Path
+    checksums: bool
     dump: str
     commit_times: str
     control: dict
@@ -122,7 +156,7 @@ def fixture_rich(request, session_folder):
         rich_cluster.fill(cluster)
         dump = cluster.dump()
         commit_times = cluster.sql(COMMIT_TIMES, "zwei Städte")
-    yield Source(cluster.pgdata, dump, commit_times, cluster.control(),
+    yield Source(cluster.pgdata, request.param, dump, commit_times, cluster.control(),
                  trees.main_forks(cluster.pgdata))
     shutil.rmtree(folder)
 

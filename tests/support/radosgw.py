@@ -93,6 +93,9 @@ rgw_data = {folder}/rgw
 rgw_dns_name = localhost
 rgw_enable_usage_log = false
 rgw_thread_pool_size = 64
+rgw_gc_obj_min_wait = 10
+rgw_gc_processor_period = 10
+rgw_gc_processor_max_time = 10
 debug_rgw = 1/1
 pid_file = {folder}/rgw.pid
 """
@@ -324,7 +327,8 @@ class Radosgw:
         return {"AWS_ACCESS_KEY_ID": self.settings.access_key,
                 "AWS_SECRET_ACCESS_KEY": self.settings.secret_key,
                 "AWS_CA_BUNDLE": str(self.ca),
-                "AWS_EC2_METADATA_DISABLED": "true"}
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "no_proxy": "127.0.0.1,localhost"}
 
     def client(self):
         return S3Client(self.settings.port, self.settings.access_key, self.settings.secret_key,

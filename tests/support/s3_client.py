@@ -9,6 +9,7 @@ import hmac
 import http.client
 import time
 import xml.etree.ElementTree
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 
@@ -16,6 +17,14 @@ class S3Error(Exception):
     def __init__(self, method, target, status, body):
         super().__init__(f"{method} {target}: {status}\n{body.decode(errors='replace')}")
         self.status = status
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object in a listing."""
+
+    size: int
+    modified: str
 
 
 class S3Client:
@@ -34,16 +43,17 @@ class S3Client:
         self._request("PUT", f"/{bucket}")
 
     def list(self, bucket, prefix=""):
-        """The sizes of all objects, by key."""
-        sizes = {}
+        """All objects, by key."""
+        entries = {}
         more = {}
         while True:
             answer = xml.etree.ElementTree.fromstring(self._request(
                 "GET", f"/{bucket}", {"list-type": "2", "prefix": prefix, **more}))
             for entry in answer.iterfind("{*}Contents"):
-                sizes[entry.findtext("{*}Key")] = int(entry.findtext("{*}Size"))
+                entries[entry.findtext("{*}Key")] = Entry(int(entry.findtext("{*}Size")),
+                                                          entry.findtext("{*}LastModified"))
             if answer.findtext("{*}IsTruncated") != "true":
-                return sizes
+                return entries
             more = {"continuation-token": answer.findtext("{*}NextContinuationToken")}
 
     def get(self, bucket, key):
