@@ -3,14 +3,13 @@
 import contextlib
 import random
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support import rich_cluster, trees
+from support import file_steps, noise, rich_cluster, trees
 from support.postgres import Cluster
 from support.radosgw import Radosgw
 from support.remotes import FileRemote, S3Remote
@@ -18,12 +17,18 @@ from support.varve import Server, Varve
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# For the stages of one crash test; on a disk they take several times as long.
+ROOM_IN_MEMORY = 2**30
+MEMORY = Path("/dev/shm")
+
 
 def pytest_addoption(parser):
     parser.addoption("--binary", default=str(REPOSITORY / "build/release/varve"),
                      help="the varve command to test")
     parser.addoption("--crash-rounds", type=int, default=6,
                      help="how often the crash tests kill each command")
+    parser.addoption("--race-rounds", type=int, default=40,
+                     help="how often two servers race for a tenant, in all")
     parser.addoption("--every-step", action="store_true",
                      help="end commands at each of their steps, not only at some")
     parser.addoption("--seed", type=int, default=None,
@@ -119,11 +124,6 @@ def fixture_server(varve, folder, remote):
     return server
 
 
-def copy_tree(source, target):
-    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
-    return Path(target)
-
-
 @pytest.fixture(scope="session", name="small_pgdata")
 def fixture_small_pgdata(session_folder):
     """The data directory of a cluster as initdb makes it. Not to be changed: copy it."""
@@ -165,3 +165,37 @@ def start_on(pgdata):
     """The server on a restored data directory, as a context manager."""
     return Cluster(pgdata).running()
 
+
+@pytest.fixture(scope="module", name="fast_folder")
+def fixture_fast_folder():
+    """In memory where there is room. Nothing here rests on a disk: power cuts are played."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_IN_MEMORY
+    folder = Path(tempfile.mkdtemp(prefix="varve-", dir=MEMORY if roomy else None))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", name="library")
+def fixture_library(fast_folder):
+    return file_steps.compile_library(fast_folder)
+
+
+@pytest.fixture(scope="module", name="tiny")
+def fixture_tiny(fast_folder):
+    """The data directory of a cluster with a single database."""
+    cluster = Cluster.create(fast_folder / "tiny")
+    with cluster.running():
+        cluster.sql("UPDATE pg_database SET datistemplate = false WHERE datname <> 'postgres'")
+        for name in ("template0", "template1"):
+            cluster.sql(f"DROP DATABASE {name}")
+    return cluster.pgdata
+
+
+@pytest.fixture(scope="module", name="large")
+def fixture_large(fast_folder):
+    """The data directory of a cluster that does not fit into one archive."""
+    cluster = Cluster.create(fast_folder / "large", settings=noise.SETTINGS)
+    with cluster.running():
+        noise.fill(cluster, 34 * 2**20)
+    return cluster.pgdata

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import copy_tree, on_both_remotes, start_on
+from conftest import on_both_remotes, start_on
 from support import noise, postgres, trees
 from support.postgres import Cluster
 from support.varve import Server
@@ -137,12 +137,12 @@ def test_a_work_directory_lost_in_the_middle_of_an_import_costs_nothing_older(
     """While an import is under way, the remote alone restores what it already had."""
     expected = trees.main_forks(small_pgdata)
     server.import_cluster("acme", "main", small_pgdata)
-    pristine = copy_tree(server.workdir, folder / "pristine")
+    pristine = trees.copy_tree(server.workdir, folder / "pristine")
     stored = server.storage.keep()
     seconds = seconds_of(lambda: server.import_cluster("acme", "timing", source))
     for _ in rounds:
         trees.remove(server.workdir)
-        copy_tree(pristine, server.workdir)
+        trees.copy_tree(pristine, server.workdir)
         server.storage.put_back(stored)
         kill_within(server.start_import("acme", "new", source), seconds, chance)
         trees.remove(server.workdir)

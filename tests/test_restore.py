@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMMIT_TIMES, Source, copy_tree, new_remote, on_both_remotes, start_on
+from conftest import COMMIT_TIMES, Source, new_remote, on_both_remotes, start_on
 from support import postgres, rich_cluster, trees
 from support.postgres import Cluster
 from support.varve import Server
@@ -19,7 +19,7 @@ class Restored:
 
     def copy(self, folder):
         """A copy that a test may start a server on."""
-        return copy_tree(self.pgdata, folder / "data")
+        return trees.copy_tree(self.pgdata, folder / "data")
 
 
 @pytest.fixture(scope="module", name="restored")

@@ -89,18 +89,18 @@ class Varve:
     def __init__(self, binary, *, run_as=None, environment=None):
         self.binary = str(Path(binary).absolute())
         self._run_as = run_as or {}
-        self._environment = environment or {}
+        self.environment = environment or {}
 
     def with_environment(self, environment):
         """The same binary, given these variables too."""
         return Varve(self.binary, run_as=self._run_as,
-                     environment=self._environment | environment)
+                     environment=self.environment | environment)
 
     def start(self, *arguments, keep_environment=False):
         """Starts a command; settings in the environment reach it only with `keep_environment`."""
         environment = {name: value for name, value in os.environ.items()
                        if keep_environment or not name.startswith(("VARVE_", "AWS_"))}
-        return Process([self.binary, *map(str, arguments)], environment | self._environment,
+        return Process([self.binary, *map(str, arguments)], environment | self.environment,
                        self._run_as)
 
     def run(self, *arguments):
