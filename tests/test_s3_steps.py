@@ -30,7 +30,7 @@ FAILURES = {"the connection is reset": fault_proxy.reset,
 def kill_before(process):
     def fault(exchange):
         process.result().kill()
-        exchange.reset()
+        exchange.break_off()
 
     return fault
 
@@ -39,7 +39,7 @@ def kill_after(process):
     def fault(exchange):
         exchange.forward()
         process.result().kill()
-        exchange.reset()
+        exchange.break_off()
 
     return fault
 

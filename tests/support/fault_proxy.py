@@ -6,7 +6,6 @@ is the one in force; it may be replaced at any time.
 
 import http.client
 import socket
-import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,19 +20,19 @@ def pass_on(exchange):
 
 def reset(exchange):
     """The connection breaks before the server has seen anything."""
-    exchange.reset()
+    exchange.break_off()
 
 
 def break_upload(exchange):
     """It breaks in the middle of the request."""
     exchange.rfile.read(exchange.length // 2)
-    exchange.reset()
+    exchange.break_off()
 
 
 def lose_answer(exchange):
     """The server does it, and the client never learns."""
     exchange.forward()
-    exchange.reset()
+    exchange.break_off()
 
 
 def break_answer(exchange):
@@ -51,6 +50,11 @@ def first(count, fault):
     """`fault` for so many requests, and then no longer."""
     left = iter(range(count))
     return lambda exchange: (pass_on if next(left, None) is None else fault)(exchange)
+
+
+def on_put(fault):
+    """`fault` for what stores an object."""
+    return lambda exchange: (fault if exchange.command == "PUT" else pass_on)(exchange)
 
 
 def at(number, fault):
@@ -109,12 +113,11 @@ class Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body if sent is None else body[:sent])
         if sent is not None:
-            self.reset()
+            self.break_off()
 
-    def reset(self):
+    def break_off(self):
+        """Ends the connection; the client sees a reset where it was still sending."""
         self.close_connection = True
-        # With it, closing sends what has been written and then a reset instead of a proper end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_):
