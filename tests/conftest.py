@@ -3,6 +3,7 @@
 import contextlib
 import random
 import shutil
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A termination stops the servers that run, just as an interruption does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if config.getoption("--seed") is None:
         config.option.seed = random.SystemRandom().randrange(2**32)
 
