@@ -43,18 +43,18 @@ def test_ls_lists_every_object_with_its_size(stored):
         assert str(size) in listed, listed
 
 
-def test_ls_json_lists_every_object_with_its_size(stored):
+def test_b4_ls_json_lists_every_object_with_its_size(stored):
     listed = stored.varve.json("remote", "ls", "--remote", stored.remote)
     assert {entry["key"]: entry["size"] for entry in listed} == stored.storage.objects()
 
 
-def test_show_tells_what_each_object_is(stored):
+def test_b4_show_tells_what_each_object_is(stored):
     for key in stored.storage.objects():
         document = stored.varve.json("remote", "show", "--remote", stored.remote, key)
         assert isinstance(document, dict)
 
 
-def test_extract_gives_the_layers_as_they_were_and_sst_dump_reads_them(stored, folder):
+def test_b4_extract_gives_the_layers_as_they_were_and_sst_dump_reads_them(stored, folder):
     local = {path.name: path for path in stored.workdir.rglob("*.sst")}
     layers = 0
     for number, key in enumerate(stored.storage.objects()):
@@ -99,7 +99,7 @@ def test_an_unknown_object_is_named(stored, folder, command):
     assert "tenants/none" in outcome.stderr, outcome
 
 
-def test_the_tool_writes_nothing_to_the_remote_storage(stored, folder):
+def test_b4_the_tool_writes_nothing_to_the_remote_storage(stored, folder):
     before = stored.storage.versions()
     remote(stored, "ls")
     remote(stored, "verify")

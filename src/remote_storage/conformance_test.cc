@@ -273,6 +273,26 @@ TEST_P(RemoteStorageConformance, B1_AFullLastPageIsTheLast) {
   EXPECT_EQ(page->continuation, "");
 }
 
+TEST_P(RemoteStorageConformance, B1_AListingBeginsAfterAnyTextWhetherItIsAKeyOrNot) {
+  for (const std::string_view key : {"a/1", "a/3", "a/b/1", "a/b/3", "c"}) put(key, "");
+  const auto keys_after = [this](std::string_view prefix, std::string_view after) {
+    std::vector<std::string> found;
+    const auto page = storage().list(prefix, after, kNoLimits);
+    EXPECT_TRUE(page.ok());
+    if (page.ok()) {
+      for (const auto& object : page->objects) found.push_back(object.key);
+    }
+    return found;
+  };
+  EXPECT_THAT(keys_after("a/", "a/1"), ElementsAre("a/3", "a/b/1", "a/b/3"));
+  EXPECT_THAT(keys_after("a/", "a/2"), ElementsAre("a/3", "a/b/1", "a/b/3"));
+  EXPECT_THAT(keys_after("a/", "a/b/"), ElementsAre("a/b/1", "a/b/3"));
+  EXPECT_THAT(keys_after("a/", "a/b/2"), ElementsAre("a/b/3"));
+  EXPECT_THAT(keys_after("a/b/", "a/1"), ElementsAre("a/b/1", "a/b/3"));
+  EXPECT_THAT(keys_after("", "a/b/3"), ElementsAre("c"));
+  EXPECT_THAT(keys_after("a/", "b"), IsEmpty());
+}
+
 TEST_P(RemoteStorageConformance, B1_ObjectsThatStayAreListedOnceWhileOthersComeAndGo) {
   std::vector<std::string> stay;
   for (int i = 0; i < 1500; ++i) {

@@ -134,10 +134,10 @@ auto Faulty::disturb(Operation operation, std::string_view key, const CallOption
   return make(next_fault(operation, key), operation, key, options, std::move(call));
 }
 
-Result<ListPage> Faulty::list(std::string_view prefix, std::string_view continuation,
+Result<ListPage> Faulty::list(std::string_view prefix, std::string_view after,
                               const CallOptions& options) {
   return disturb(Operation::kList, prefix, options,
-                 [&] { return inner_->list(prefix, continuation, options); });
+                 [&] { return inner_->list(prefix, after, options); });
 }
 
 Result<> Faulty::put(std::string_view key, ByteView body, PutCondition condition,

@@ -74,7 +74,7 @@ class Faulty : public RemoteStorage {
   const StorageTraits& traits() const override { return inner_->traits(); }
   std::string url() const override { return inner_->url(); }
 
-  Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  Result<ListPage> list(std::string_view prefix, std::string_view after,
                         const CallOptions& options) override;
   Result<> put(std::string_view key, ByteView body, PutCondition condition,
                const CallOptions& options) override;

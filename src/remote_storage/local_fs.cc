@@ -264,11 +264,11 @@ Result<Directory> LocalFs::create_parent(std::string_view key) {
   return directory;
 }
 
-Result<ListPage> LocalFs::list(std::string_view prefix, std::string_view continuation,
+Result<ListPage> LocalFs::list(std::string_view prefix, std::string_view after,
                                const CallOptions& options) {
   VARVE_TRY(check_root());
   ListPage page{.storage_time = clock_.now()};
-  VARVE_ASSIGN(page.objects, list_objects(root_, prefix, continuation, kPageSize + 1, [&] {
+  VARVE_ASSIGN(page.objects, list_objects(root_, prefix, after, kPageSize + 1, [&] {
                  return options.check("listing of " + url(), clock_);
                }));
   if (page.objects.size() > kPageSize) {

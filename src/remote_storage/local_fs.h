@@ -51,7 +51,7 @@ class LocalFs : public RemoteStorage {
   const StorageTraits& traits() const override { return traits_; }
   std::string url() const override;
 
-  Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  Result<ListPage> list(std::string_view prefix, std::string_view after,
                         const CallOptions& options) override;
   Result<> put(std::string_view key, ByteView body, PutCondition condition,
                const CallOptions& options) override;

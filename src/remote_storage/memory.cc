@@ -103,14 +103,13 @@ MemoryStorage::MemoryStorage(Clock& clock) : MemoryStorage(clock, {.kind = "memo
 MemoryStorage::MemoryStorage(Clock& clock, StorageTraits traits)
     : traits_(std::move(traits)), clock_(clock) {}
 
-Result<ListPage> MemoryStorage::list(std::string_view prefix, std::string_view continuation,
+Result<ListPage> MemoryStorage::list(std::string_view prefix, std::string_view after,
                                      const CallOptions& options) {
   VARVE_TRY(options.check("listing", clock_));
   ListPage page;
   const std::lock_guard lock(mutex_);
   page.storage_time = clock_.now();
-  auto next =
-      continuation < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(continuation);
+  auto next = after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(after);
   for (; next != objects_.end() && next->first.starts_with(prefix); ++next) {
     if (page.objects.size() == kPageSize) {
       page.continuation = page.objects.back().key;

@@ -20,7 +20,7 @@ class MemoryStorage : public RemoteStorage {
   const StorageTraits& traits() const override { return traits_; }
   std::string url() const override { return "memory:"; }
 
-  Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  Result<ListPage> list(std::string_view prefix, std::string_view after,
                         const CallOptions& options) override;
   Result<> put(std::string_view key, ByteView body, PutCondition condition,
                const CallOptions& options) override;

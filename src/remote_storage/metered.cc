@@ -128,9 +128,9 @@ void Metered::count_received(uint64_t bytes) {
   counts_.bytes_received += bytes;
 }
 
-Result<ListPage> Metered::list(std::string_view prefix, std::string_view continuation,
+Result<ListPage> Metered::list(std::string_view prefix, std::string_view after,
                                const CallOptions& options) {
-  return measure(Operation::kList, 0, [&] { return inner_->list(prefix, continuation, options); });
+  return measure(Operation::kList, 0, [&] { return inner_->list(prefix, after, options); });
 }
 
 Result<> Metered::put(std::string_view key, ByteView body, PutCondition condition,

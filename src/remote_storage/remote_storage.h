@@ -33,6 +33,9 @@ struct StorageTraits {
   // put() with PutCondition::kIfAbsent is atomic against every other writer; without, it is refused
   // as InvalidArgument.
   bool conditional_put = true;
+  // Whether what answers keeps that condition depends on a server that is not known: to be probed
+  // before anything relies on it.
+  bool conditions_need_proof = false;
   // list_uploads() shows uploads that are still being sent, too, and abort_upload() ends them;
   // otherwise only those whose sender is gone.
   bool shows_running_uploads = true;
@@ -59,7 +62,7 @@ struct ObjectInfo {
 struct ListPage {
   // In ascending order of keys, as unsigned bytes.
   std::vector<ObjectInfo> objects = {};
-  // Pass it to the next call; empty on the last page.
+  // What the next page comes after; empty on the last page.
   std::string continuation = {};
   // The storage's clock when it answered.
   Timestamp storage_time = {};
@@ -163,10 +166,10 @@ class RemoteStorage {
   // The URL of the storage without credentials, for messages.
   virtual std::string url() const = 0;
 
-  // A page of the objects whose keys start with `prefix` (a byte prefix, not a directory), at most
-  // 1,000; `continuation` is empty for the first page. An object that exists during the whole
-  // listing is listed exactly once; unfinished writes never are.
-  virtual Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  // A page of the objects whose keys start with `prefix` (a byte prefix, not a directory) and come
+  // after `after` (any text; empty for the first page), at most 1,000. An object that exists during
+  // the whole listing is listed exactly once; unfinished writes never are.
+  virtual Result<ListPage> list(std::string_view prefix, std::string_view after,
                                 const CallOptions& options) = 0;
 
   // Stores an object in one step: readers see all of it or nothing, and it is durable on return.

@@ -145,10 +145,10 @@ class Retrying::Upload : public MultipartUpload {
   const std::string key_;
 };
 
-Result<ListPage> Retrying::list(std::string_view prefix, std::string_view continuation,
+Result<ListPage> Retrying::list(std::string_view prefix, std::string_view after,
                                 const CallOptions& options) {
   return repeat({Operation::kList, prefix, options},
-                [&] { return inner_->list(prefix, continuation, options); });
+                [&] { return inner_->list(prefix, after, options); });
 }
 
 Result<> Retrying::put(std::string_view key, ByteView body, PutCondition condition,

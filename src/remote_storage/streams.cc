@@ -88,12 +88,12 @@ Result<Bytes> get_bytes(RemoteStorage& storage, std::string_view key, const Byte
 Result<std::vector<ObjectInfo>> list_all(RemoteStorage& storage, std::string_view prefix,
                                          const CallOptions& options) {
   std::vector<ObjectInfo> objects;
-  std::string continuation;
+  std::string after;
   do {
-    VARVE_ASSIGN(ListPage page, storage.list(prefix, continuation, options));
+    VARVE_ASSIGN(ListPage page, storage.list(prefix, after, options));
     std::ranges::move(page.objects, std::back_inserter(objects));
-    continuation = std::move(page.continuation);
-  } while (!continuation.empty());
+    after = std::move(page.continuation);
+  } while (!after.empty());
   return objects;
 }
 

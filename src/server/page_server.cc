@@ -4,6 +4,7 @@
 
 #include "base/logging.h"
 #include "fs/temporary_directory.h"
+#include "layer/pipelined_sink.h"
 #include "remote_storage/prices.h"
 #include "timeline/lag_metrics.h"
 
@@ -79,8 +80,10 @@ Result<TimelineInfo> PageServer::import_timeline(const std::string& tenant_name,
   VARVE_ASSIGN(const DataDirectory source, DataDirectory::open(data_directory));
   VARVE_ASSIGN(TimelineDraft draft,
                tenants_->start_timeline(tenant.id, source.control_file().checkpoint_lsn()));
+  PipelinedSink writer(draft);
   VARVE_ASSIGN(const ImportSummary summary,
-               import_data_directory(source, draft, options, import_progress));
+               import_data_directory(source, writer, options, import_progress));
+  VARVE_TRY(writer.finish());
   for (const std::string& path : summary.skipped) {
     spdlog::warn("{} is no file that a backup can hold: it will not be restored",
                  (data_directory / path).string());

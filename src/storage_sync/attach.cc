@@ -90,7 +90,8 @@ class Attach {
       const auto taken = commit_tenant(context_, tenant_, same, options_.call);
       if (!tenant_.get()->fence) {
         VARVE_TRY(taken);
-        return check_condition();
+        // Fencing stands and falls with the condition.
+        return probe_conditional_put(context_.storage, *tenant_.get(), options_.call);
       }
       // Another writer had the number first, or the next one already.
       VARVE_TRY(tenant_.change([](LocalTenant& local) -> Result<> {
@@ -99,15 +100,6 @@ class Attach {
       }));
     }
     return somebody_writes(fmt::format("the log of tenant {}", id_));
-  }
-
-  // Fencing stands and falls with it.
-  Result<> check_condition() const {
-    const auto tenant = tenant_.get();
-    return probe_conditional_put(context_.storage,
-                                 commit_archive(context_.storage, {id_, {}}, tenant->head.sequence,
-                                                tenant->manifest.stamp.nonce),
-                                 options_.call);
   }
 
   Result<> read_tenant_head(const Head& head) {

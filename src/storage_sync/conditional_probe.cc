@@ -1,13 +1,16 @@
 #include "storage_sync/conditional_probe.h"
 
 #include "remote_storage/streams.h"
+#include "storage_sync/remote_log.h"
 
 namespace varve {
 
-Result<> probe_conditional_put(RemoteStorage& storage, const ObjectName& archive,
+Result<> probe_conditional_put(RemoteStorage& storage, const LocalTenant& tenant,
                                const CallOptions& options) {
-  if (!storage.traits().conditional_put) return {};
-  const std::string key = archive.key();
+  if (!storage.traits().conditional_put || !storage.traits().conditions_need_proof) return {};
+  const std::string key = commit_archive(storage, {tenant.manifest.id, {}}, tenant.head.sequence,
+                                         tenant.manifest.stamp.nonce)
+                              .key();
   const auto probe = [&]() -> Result<> {
     VARVE_ASSIGN(const Bytes body, get_bytes(storage, key, ByteRange::whole(),
                                              storage.traits().maximum_put_size, options));

@@ -7,15 +7,25 @@
 namespace varve {
 namespace {
 
+using test_support::kTenant;
 using test_support::kTenantLog;
 using test_support::SyncTest;
 using testing::HasSubstr;
 
 class ConditionalProbe : public SyncTest {
  protected:
-  Result<> probe() { return probe_conditional_put(storage, archive_, {}); }
+  explicit ConditionalProbe(StorageTraits traits = {.kind = "memory",
+                                                    .conditions_need_proof = true})
+      : SyncTest(std::move(traits)) {
+    tenant_.manifest.id = kTenant;
+    tenant_.head.sequence = 1;
+  }
+  Result<> probe() { return probe_conditional_put(storage, tenant_, {}); }
 
   const ObjectName archive_ = ObjectName::archive(kTenantLog, 1);
+
+ private:
+  LocalTenant tenant_;
 };
 
 TEST_F(ConditionalProbe, B1_AStorageThatRefusesASecondObjectPasses) {
@@ -44,13 +54,25 @@ TEST_F(ConditionalProbe, W1_AnErrorOnTheWayProvesNothing) {
   }
 }
 
-class ConditionalProbeWithoutCondition : public SyncTest {
+class ConditionalProbeWithoutNeed : public ConditionalProbe {
  protected:
-  ConditionalProbeWithoutCondition() : SyncTest({.kind = "memory", .conditional_put = false}) {}
+  ConditionalProbeWithoutNeed() : ConditionalProbe({.kind = "memory"}) {}
+};
+
+TEST_F(ConditionalProbeWithoutNeed, B1_AStorageThatNeedsNoProofIsNotAsked) {
+  VARVE_EXPECT_OK(probe());
+  EXPECT_EQ(all_requests(), 0U);
+}
+
+class ConditionalProbeWithoutCondition : public ConditionalProbe {
+ protected:
+  ConditionalProbeWithoutCondition()
+      : ConditionalProbe(
+            {.kind = "memory", .conditional_put = false, .conditions_need_proof = true}) {}
 };
 
 TEST_F(ConditionalProbeWithoutCondition, B1_AStorageThatPromisesNothingIsNotAsked) {
-  VARVE_EXPECT_OK(probe_conditional_put(storage, ObjectName::archive(kTenantLog, 1), {}));
+  VARVE_EXPECT_OK(probe());
   EXPECT_EQ(all_requests(), 0U);
 }
 

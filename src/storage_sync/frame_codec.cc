@@ -39,14 +39,16 @@ Result<> decompress_into(ByteView stored, std::span<uint8_t> raw) {
 }  // namespace
 
 Result<Bytes> zstd_compress(ByteView raw, int level) {
-  Bytes stored(ZSTD_compressBound(raw.size()));
-  const size_t size = ZSTD_compressCCtx(compression_context(), stored.data(), stored.size(),
-                                        raw.data(), raw.size(), level);
+  // The bound is larger than the input: setting up so much memory for each call costs more than
+  // copying the result out of it.
+  thread_local Bytes room;
+  room.resize(std::max(room.size(), ZSTD_compressBound(raw.size())));
+  const size_t size = ZSTD_compressCCtx(compression_context(), room.data(), room.size(), raw.data(),
+                                        raw.size(), level);
   if (ZSTD_isError(size) != 0U) {
     return make_error(ErrorCode::kInternal, "zstd: {}", ZSTD_getErrorName(size));
   }
-  stored.resize(size);
-  return stored;
+  return Bytes(room.begin(), room.begin() + static_cast<ptrdiff_t>(size));
 }
 
 Result<Bytes> zstd_decompress(ByteView stored, size_t raw_size) {
@@ -61,8 +63,6 @@ Result<EncodedFrame> encode_frame(Bytes raw, int level) {
   VARVE_ASSIGN(Bytes compressed, zstd_compress(raw, level));
   if (compressed.size() < raw.size()) {
     frame.codec = FrameCodec::kZstd;
-    // The bound of the compressor is larger than the frame: give the rest back before it queues up.
-    compressed.shrink_to_fit();
     frame.stored = std::move(compressed);
   } else {
     frame.codec = FrameCodec::kStored;

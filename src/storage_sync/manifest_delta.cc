@@ -47,13 +47,6 @@ Result<> get_removed_retired(ByteReader& in, const LogName& log,
   return {};
 }
 
-Result<> check_ascending(const std::vector<RetiredObject>& retired) {
-  const auto wrong = std::ranges::adjacent_find(retired, std::greater_equal{});
-  if (wrong == retired.end()) return {};
-  return make_error(ErrorCode::kCorrupted, "the retired objects are out of order at '{}'",
-                    wrong->object);
-}
-
 // Fails for the first of `removed` that is none of the layers.
 Result<> remove_layers(std::vector<LayerEntry>& layers, const std::vector<LayerName>& removed) {
   auto next = removed.begin();
@@ -149,7 +142,6 @@ Result<TimelineManifestDelta> TimelineManifestDelta::decode(ByteView bytes) {
   VARVE_TRY(get_layers(in, log, delta.added_layers));
   VARVE_TRY(get_removed_retired(in, log, delta.removed_retired));
   VARVE_TRY(get_retired(in, log, delta.added_retired));
-  VARVE_TRY(check_ascending(delta.added_retired));
   VARVE_TRY(in.finish());
   return delta;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace varve {
 namespace {
@@ -201,6 +202,7 @@ Result<> get_retired(ByteReader& in, const LogName& log, std::vector<RetiredObje
   uint32_t count = 0;
   VARVE_TRY(in.get_count(count, sizeof(uint32_t) + sizeof(uint64_t)));
   retired.resize(count);
+  std::unordered_set<std::string_view> seen;
   for (auto& object : retired) {
     VARVE_TRY(in.get_string(object.object));
     VARVE_TRY(in.get(object.superseded_by));
@@ -208,8 +210,15 @@ Result<> get_retired(ByteReader& in, const LogName& log, std::vector<RetiredObje
       return make_error(ErrorCode::kCorrupted, "the manifest retires an object named '{}'",
                         object.object);
     }
+    if (!seen.insert(object.object).second) {
+      return make_error(ErrorCode::kCorrupted, "the manifest retires object {} twice",
+                        object.object);
+    }
   }
-  return {};
+  const auto wrong = std::ranges::adjacent_find(retired, std::greater_equal{});
+  if (wrong == retired.end()) return {};
+  return make_error(ErrorCode::kCorrupted, "the retired objects are out of order at '{}'",
+                    wrong->object);
 }
 
 }  // namespace varve

@@ -35,7 +35,7 @@ Result<> get_layer_name(ByteReader& in, LayerName& name);
 void put_layers(ByteWriter& out, const std::vector<LayerEntry>& layers);
 Result<> get_layers(ByteReader& in, const LogName& log, std::vector<LayerEntry>& layers);
 
-// Names of objects of `log`.
+// Objects of `log`, ascending, each once.
 void put_retired(ByteWriter& out, const std::vector<RetiredObject>& retired);
 Result<> get_retired(ByteReader& in, const LogName& log, std::vector<RetiredObject>& retired);
 

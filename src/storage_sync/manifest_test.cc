@@ -162,5 +162,14 @@ TEST(Manifest, ANameThatIsNoObjectOfTheLogIsCorrupted) {
   }
 }
 
+TEST(Manifest, RetiredObjectsOutOfOrderOrTwiceAreCorrupted) {
+  TimelineManifest manifest = timeline_manifest();
+  std::ranges::reverse(manifest.retired);
+  EXPECT_TRUE(TimelineManifest::decode(manifest.encode()).failed_with(ErrorCode::kCorrupted));
+  manifest = timeline_manifest();
+  manifest.retired[1].object = manifest.retired[0].object;
+  EXPECT_TRUE(TimelineManifest::decode(manifest.encode()).failed_with(ErrorCode::kCorrupted));
+}
+
 }  // namespace
 }  // namespace varve

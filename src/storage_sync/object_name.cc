@@ -83,14 +83,13 @@ std::string tenant_prefix(const TenantId& tenant) {
   return fmt::format("{}{}/", kTenantsPrefix, tenant);
 }
 
+std::string timelines_prefix(const TenantId& tenant) {
+  return fmt::format("{}{}/{}", kTenantsPrefix, tenant, kTimelinesFolder);
+}
+
 std::string LogName::prefix() const {
-  std::string prefix = tenant_prefix(tenant);
-  if (is_tenant_log()) {
-    prefix += kTenantFolder;
-  } else {
-    prefix += fmt::format("{}{}/", kTimelinesFolder, timeline);
-  }
-  return prefix;
+  if (is_tenant_log()) return tenant_prefix(tenant) + std::string(kTenantFolder);
+  return fmt::format("{}{}/", timelines_prefix(tenant), timeline);
 }
 
 ObjectName ObjectName::archive(const LogName& log, uint64_t sequence, const Nonce& nonce) {

@@ -64,5 +64,7 @@ struct ObjectName {
 inline constexpr std::string_view kTenantsPrefix = "tenants/";
 // "tenants/<tenant>/".
 std::string tenant_prefix(const TenantId& tenant);
+// "tenants/<tenant>/timelines/".
+std::string timelines_prefix(const TenantId& tenant);
 
 }  // namespace varve

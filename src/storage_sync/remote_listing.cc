@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "remote_storage/streams.h"
+#include "storage_sync/sharded_listing.h"
 
 namespace varve {
 namespace {
@@ -48,7 +48,7 @@ const ListedLog* RemoteListing::find(const LogName& log) const {
 
 Result<RemoteListing> list_remote(RemoteStorage& storage, std::string_view prefix,
                                   const CallOptions& options) {
-  VARVE_ASSIGN(const auto objects, list_all(storage, prefix, options));
+  VARVE_ASSIGN(const auto objects, list_in_shards(storage, prefix, options));
   RemoteListing listing;
   for (const ObjectInfo& object : objects) {
     ++listing.object_count;

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/logging.h"
 #include "fs/directory.h"
 #include "runtime/parallel.h"
 #include "storage_sync/attach.h"
+#include "storage_sync/conditional_probe.h"
 #include "storage_sync/object_reader.h"
 #include "storage_sync/timeline_sync_runner.h"
 #include "timeline/ancestry.h"
@@ -154,12 +156,34 @@ Result<TenantInfo> TenantManager::create_tenant(std::optional<TenantId> id,
         done.error().context("whether it was created is found out at the next start");
     return done.error();
   }
+  if (done.ok()) done = check_storage_keeps_conditions(tenant_id);
   if (!done.ok()) {
     store_->forget_tenant(tenant_id);
     std::ignore = remove_tree(directory);
     return done.error();
   }
   return describe(tenant_id, startup_.tenants[tenant_id]);
+}
+
+Result<> TenantManager::check_storage_keeps_conditions(const TenantId& created) {
+  if (options_.remote == nullptr) return {};
+  RemoteStorage& storage = options_.remote->storage;
+  const auto tenant = store_->tenant(created)->get();
+  auto proof = probe_conditional_put(storage, *tenant, options_.call);
+  if (proof.failed_with(ErrorCode::kInvalidArgument)) {
+    // Nobody may find a tenant that no server can own.
+    const ObjectName first =
+        commit_archive(storage, {created, {}}, tenant->head.sequence, tenant->manifest.stamp.nonce);
+    std::ignore = storage.remove({first.key()}, options_.call);
+    return proof;
+  }
+  if (!proof.ok()) {
+    log_error(fmt::format("tenant {} was created, but whether its storage keeps conditional writes "
+                          "could not be found out",
+                          created),
+              proof.error());
+  }
+  return {};
 }
 
 Result<TenantInfo> TenantManager::attach_tenant(const TenantId& id) {

@@ -76,9 +76,10 @@ class TenantManager {
   std::vector<TenantInfo> tenants() const;
   // By ID or name. NotFound; InvalidArgument for what can be neither.
   Result<TenantInfo> tenant(std::string_view id_or_name) const;
-  // Conflict when ID or name are taken. `id` is drawn at random when it is not given. After an
-  // error by which the storage may have stored it all the same, the name is taken until the next
-  // open finds out.
+  // Conflict when ID or name are taken; InvalidArgument when the storage turns out to ignore the
+  // condition that protects one server's backups from another's. `id` is drawn at random when it is
+  // not given. After an error by which the storage may have stored it all the same, the name is
+  // taken until the next open finds out.
   Result<TenantInfo> create_tenant(std::optional<TenantId> id, const std::string& name);
 
   // Takes the tenant over from whichever work directory owns it; see attach_tenant(). Gives the
@@ -159,6 +160,8 @@ class TenantManager {
 
   Result<> check_changeable(const TenantId& id) const;
   Result<> change_tenant(const TenantId& id, const TenantChange& change);
+  // InvalidArgument when it does not; what was created is then gone from it.
+  Result<> check_storage_keeps_conditions(const TenantId& created);
   // The writer is that of the tenant.
   Result<> upload(KeptTimeline& timeline, UploadRequest request, const ByteProgress& progress);
 

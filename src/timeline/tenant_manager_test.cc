@@ -209,6 +209,29 @@ TEST_F(Tenants, S6_ASecondWorkDirectoryReadsAndIsRefusedToWriteWithTheRemedy) {
   VARVE_EXPECT_OK(import(owner, tenant_, "second"));
 }
 
+class OnAnUnknownServer : public ManagerTest {
+ protected:
+  OnAnUnknownServer() : ManagerTest({.kind = "memory", .conditions_need_proof = true}) {}
+};
+
+TEST_F(OnAnUnknownServer, S6_ATenantIsCreatedOnceItsStorageHasProvedToKeepConditions) {
+  TenantManager manager = open(server).value();
+  const TenantId id = manager.create_tenant(std::nullopt, "acme").value().id;
+  EXPECT_EQ(requests(Operation::kPut), 2U) << "the tenant, and the same once more";
+  VARVE_EXPECT_OK(import(manager, id, "main"));
+}
+
+TEST_F(OnAnUnknownServer, S6_WhereTheConditionIsIgnoredNoTenantIsCreatedAndNothingIsLeft) {
+  TenantManager manager = open(server).value();
+  fail({{.operation = Operation::kPut, .fault = Fault::ignore_condition(), .skip = 1}});
+  const auto refused = manager.create_tenant(std::nullopt, "acme");
+  ASSERT_TRUE(refused.failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(refused.error().message(), HasSubstr("If-None-Match"));
+  EXPECT_TRUE(keys().empty());
+  EXPECT_TRUE(manager.tenants().empty());
+  EXPECT_TRUE(open(server)->tenants().empty());
+}
+
 TEST_F(Tenants, S7_AnOldCopyOfTheWorkDirectoryAwaitsDownloadUntilItHappened) {
   // Once with newer data remotely, once with a compaction at the same LSN.
   int round = 0;

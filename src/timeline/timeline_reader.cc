@@ -11,6 +11,13 @@ LayerCache::Options with_locator(LayerCache::Options options,
   return options;
 }
 
+std::vector<LayerName> names_of(const std::vector<LayerEntry>& layers) {
+  std::vector<LayerName> names;
+  names.reserve(layers.size());
+  for (const LayerEntry& layer : layers) names.push_back(layer.name);
+  return names;
+}
+
 }  // namespace
 
 TimelineReader::TimelineReader(TimelineManifest manifest, LayerCache::Options cache,
@@ -22,7 +29,11 @@ TimelineReader::TimelineReader(TimelineManifest manifest, LayerCache::Options ca
       locator_(cache.remote == nullptr ? nullptr
                                        : std::make_shared<LayerLocator>(*cache.remote, cache.log)),
       cache_(with_locator(std::move(cache), locator_)),
-      manifest_(std::make_shared<const TimelineManifest>(std::move(manifest))) {}
+      snapshot_(std::make_shared<const Snapshot>(
+          std::make_shared<const TimelineManifest>(std::move(manifest)))) {}
+
+TimelineReader::Snapshot::Snapshot(std::shared_ptr<const TimelineManifest> commit)
+    : manifest(std::move(commit)), map(names_of(manifest->layers)) {}
 
 LayerCache::Fetched TimelineReader::fetched() const {
   LayerCache::Fetched fetched = cache_.fetched();
@@ -67,10 +78,10 @@ Result<> TimelineReader::scan_at(const KeyRange& range, const ReadPoint& point,
     return taken;
   };
   for (;;) {
-    const Manifest read = manifest();
-    auto scanned = scan_layers(read, rest, point, hand_on);
+    const SnapshotPointer read = snapshot();
+    auto scanned = scan_layers(*read, rest, point, hand_on);
     if (refused || !scanned.failed_with(ErrorCode::kNotFound)) return scanned;
-    VARVE_ASSIGN(const bool newer, go_on_with_newer(read, point));
+    VARVE_ASSIGN(const bool newer, go_on_with_newer(*read, point));
     if (!newer) return scanned;
   }
 }
@@ -78,50 +89,47 @@ Result<> TimelineReader::scan_at(const KeyRange& range, const ReadPoint& point,
 Result<Bytes> TimelineReader::get_at(const Key& key, const ReadPoint& point) {
   VARVE_TRY(check_kept(metadata_, point));
   for (;;) {
-    const Manifest read = manifest();
-    auto found = find_in_layers(read, key, point);
+    const SnapshotPointer read = snapshot();
+    auto found = find_in_layers(*read, key, point);
     if (!found.failed_with(ErrorCode::kNotFound)) return found;
-    VARVE_ASSIGN(const bool newer, go_on_with_newer(read, point));
+    VARVE_ASSIGN(const bool newer, go_on_with_newer(*read, point));
     if (!newer) return found;
   }
 }
 
-Result<> TimelineReader::scan_layers(const Manifest& manifest, const KeyRange& range,
+Result<> TimelineReader::scan_layers(const Snapshot& snapshot, const KeyRange& range,
                                      const ReadPoint& point, const ImageSink& sink) {
-  const auto selected = select_images(manifest->layers, range, point.lsn);
-  for (size_t i = 0; i < selected.size(); ++i) {
-    // This one and the next.
-    for (size_t ahead = i; ahead < std::min(i + 2, selected.size()); ++ahead) {
-      if (reads_whole(selected[ahead])) cache_.prefetch(*selected[ahead].layer);
-    }
-    if (selected[i].layer == nullptr) {
-      VARVE_ASSIGN(const ReadPoint there, point_of_ancestor(selected[i].range, point));
-      VARVE_TRY(ancestor_->scan_at(selected[i].range, there, sink));
+  const auto parts = snapshot.map.newest_images(range, point.lsn);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    prefetch(snapshot, parts[i]);
+    if (i + 1 < parts.size()) prefetch(snapshot, parts[i + 1]);
+    if (!parts[i].image) {
+      VARVE_ASSIGN(const ReadPoint there, point_of_ancestor(parts[i].range, point));
+      VARVE_TRY(ancestor_->scan_at(parts[i].range, there, sink));
       continue;
     }
-    const Lsn image_lsn = selected[i].layer->name.lsn_start;
+    const LayerEntry& layer = snapshot.layer(*parts[i].image);
     const auto pass_on = [&](const Version& version) -> Result<> {
-      if (version.kind != ValueKind::kImage || version.lsn != image_lsn) {
+      if (version.kind != ValueKind::kImage || version.lsn != layer.name.lsn_start) {
         return make_error(ErrorCode::kCorrupted, "image layer {} holds a version at {} of key {}",
-                          selected[i].layer->name.to_string(), version.lsn, version.key);
+                          layer.name.to_string(), version.lsn, version.key);
       }
       return sink(version.key, version.value);
     };
-    VARVE_TRY(cache_.scan(*selected[i].layer, selected[i].range, pass_on));
+    VARVE_TRY(cache_.scan(layer, parts[i].range, pass_on));
   }
   return {};
 }
 
-Result<Bytes> TimelineReader::find_in_layers(const Manifest& manifest, const Key& key,
+Result<Bytes> TimelineReader::find_in_layers(const Snapshot& snapshot, const Key& key,
                                              const ReadPoint& point) {
-  const KeyRange range{key, key.next()};
-  const auto selected = select_images(manifest->layers, range, point.lsn);
-  if (!selected.empty()) {  // It is for Key::max() alone, which no layer holds.
-    if (selected.front().layer == nullptr) {
-      VARVE_ASSIGN(const ReadPoint there, point_of_ancestor(range, point));
-      return ancestor_->get_at(key, there);
-    }
-    VARVE_ASSIGN(auto found, cache_.find(*selected.front().layer, key, point.lsn));
+  const auto image = snapshot.map.newest_image(key, point.lsn);
+  if (!image && key != Key::max()) {  // No layer holds that one.
+    VARVE_ASSIGN(const ReadPoint there, point_of_ancestor({key, key.next()}, point));
+    return ancestor_->get_at(key, there);
+  }
+  if (image) {
+    VARVE_ASSIGN(auto found, cache_.find(snapshot.layer(*image), key, point.lsn));
     if (found) return std::move(found->value);
   }
   return make_error(ErrorCode::kNotFound, "timeline {} has no key {} at {}", id_, key, point.lsn);
@@ -138,23 +146,27 @@ Result<TimelineReader::ReadPoint> TimelineReader::point_of_ancestor(const KeyRan
   return ReadPoint{.lsn = metadata_.ancestor_lsn, .is_pinned = true};
 }
 
-Result<bool> TimelineReader::go_on_with_newer(const Manifest& read, const ReadPoint& point) {
-  const Manifest newest = locator_ ? locator_->newest_known() : nullptr;
-  if (!newest || newest->stamp.sequence <= read->stamp.sequence || newest->deleted) return false;
+Result<bool> TimelineReader::go_on_with_newer(const Snapshot& read, const ReadPoint& point) {
+  const auto newest = locator_ ? locator_->newest_known() : nullptr;
+  if (!newest || newest->stamp.sequence <= read.manifest->stamp.sequence || newest->deleted) {
+    return false;
+  }
   VARVE_TRY(check_kept(newest->metadata, point));
+  auto next = std::make_shared<const Snapshot>(newest);
   const std::lock_guard lock(mutex_);
-  if (manifest_->stamp.sequence < newest->stamp.sequence) manifest_ = newest;
+  if (snapshot_->manifest->stamp.sequence < newest->stamp.sequence) snapshot_ = std::move(next);
   return true;
 }
 
-TimelineReader::Manifest TimelineReader::manifest() const {
+TimelineReader::SnapshotPointer TimelineReader::snapshot() const {
   const std::lock_guard lock(mutex_);
-  return manifest_;
+  return snapshot_;
 }
 
-bool TimelineReader::reads_whole(const SelectedLayer& selected) const {
-  return selected.layer != nullptr &&
-         (pattern_ == ReadPattern::kEverything || selected.range == selected.layer->name.keys);
+void TimelineReader::prefetch(const Snapshot& snapshot, const LayerMap::Part& part) {
+  if (!part.image) return;
+  const LayerEntry& layer = snapshot.layer(*part.image);
+  if (pattern_ == ReadPattern::kEverything || part.range == layer.name.keys) cache_.prefetch(layer);
 }
 
 }  // namespace varve

@@ -4,9 +4,9 @@
 #include <memory>
 #include <mutex>
 
+#include "layer/layer_map.h"
 #include "layer/version_source.h"
 #include "timeline/layer_cache.h"
-#include "timeline/layer_selection.h"
 
 namespace varve {
 
@@ -32,7 +32,16 @@ class TimelineReader : public VersionSource {
   Result<Bytes> get(const Key& key, Lsn lsn) override;
 
  private:
-  using Manifest = std::shared_ptr<const TimelineManifest>;
+  // One commit of the timeline.
+  struct Snapshot {
+    explicit Snapshot(std::shared_ptr<const TimelineManifest> commit);
+    const LayerEntry& layer(LayerMap::Index index) const { return manifest->layers[index]; }
+
+    std::shared_ptr<const TimelineManifest> manifest;
+    // Of the manifest's layers, by their places in it.
+    LayerMap map;
+  };
+  using SnapshotPointer = std::shared_ptr<const Snapshot>;
   struct ReadPoint {
     Lsn lsn;
     // A branch begins here, or reads through one that does: what garbage collection of this
@@ -42,18 +51,18 @@ class TimelineReader : public VersionSource {
 
   Result<> check_kept(const TimelineMetadata& metadata, const ReadPoint& point) const;
   Result<> scan_at(const KeyRange& range, const ReadPoint& point, const ImageSink& sink);
-  Result<> scan_layers(const Manifest& manifest, const KeyRange& range, const ReadPoint& point,
+  Result<> scan_layers(const Snapshot& snapshot, const KeyRange& range, const ReadPoint& point,
                        const ImageSink& sink);
   Result<Bytes> get_at(const Key& key, const ReadPoint& point);
-  Result<Bytes> find_in_layers(const Manifest& manifest, const Key& key, const ReadPoint& point);
+  Result<Bytes> find_in_layers(const Snapshot& snapshot, const Key& key, const ReadPoint& point);
 
   // What this timeline has not itself is read there. The error when there is no such place.
   Result<ReadPoint> point_of_ancestor(const KeyRange& range, const ReadPoint& point) const;
-  // Whether, after an object was found to be absent, there is a newer manifest to go on with.
-  Result<bool> go_on_with_newer(const Manifest& read, const ReadPoint& point);
-  Manifest manifest() const;
-  // Of the layer, all that it has is read: now, or by and by.
-  bool reads_whole(const SelectedLayer& selected) const;
+  // Whether, after an object was found to be absent, there is a newer commit to go on with.
+  Result<bool> go_on_with_newer(const Snapshot& read, const ReadPoint& point);
+  SnapshotPointer snapshot() const;
+  // Begins to fetch the layer of a part whose layer is read whole, now or by and by.
+  void prefetch(const Snapshot& snapshot, const LayerMap::Part& part);
 
   const TenantTimelineId id_;
   const TimelineMetadata metadata_;
@@ -63,7 +72,7 @@ class TimelineReader : public VersionSource {
   const std::shared_ptr<LayerLocator> locator_;
   LayerCache cache_;
   mutable std::mutex mutex_;
-  Manifest manifest_;
+  SnapshotPointer snapshot_;
 };
 
 }  // namespace varve

@@ -14,9 +14,9 @@ class WatchedStorage : public RemoteStorage {
   const StorageTraits& traits() const override { return world_.storage.traits(); }
   std::string url() const override { return world_.storage.url(); }
 
-  Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  Result<ListPage> list(std::string_view prefix, std::string_view after,
                         const CallOptions& options) override {
-    auto page = world_.storage.list(prefix, continuation, options);
+    auto page = world_.storage.list(prefix, after, options);
     if (page.ok() && page->objects.size() > 3 && world_.strikes(Mutation::kListingIsStale)) {
       page->objects.pop_back();
     }
@@ -115,9 +115,9 @@ class SimulatedStorage : public RemoteStorage {
   // Whether a read was given wrong bytes since the last time that this was asked.
   bool take_flipped() { return std::exchange(flipped_, false); }
 
-  Result<ListPage> list(std::string_view prefix, std::string_view continuation,
+  Result<ListPage> list(std::string_view prefix, std::string_view after,
                         const CallOptions& options) override {
-    return request(prefix, [&] { return faulty_.list(prefix, continuation, options); });
+    return request(prefix, [&] { return faulty_.list(prefix, after, options); });
   }
   Result<> put(std::string_view key, ByteView body, PutCondition condition,
                const CallOptions& options) override {

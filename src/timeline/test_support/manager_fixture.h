@@ -8,6 +8,7 @@ namespace varve::test_support {
 
 class ManagerTest : public SyncTest {
  protected:
+  using SyncTest::SyncTest;
   static constexpr int kKeys = 20;
 
   Result<TenantManager> open(const Server& where, bool with_remote = true) {
