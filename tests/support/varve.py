@@ -71,6 +71,7 @@ class Process:
     def wait(self, timeout=TIMEOUT):
         """Waits for the end, by wait4, which also tells the peak memory of just this process."""
         timer = threading.Timer(timeout, self.kill)
+        timer.daemon = True  # An interruption must not wait for it.
         timer.start()
         try:
             _, status, usage = os.wait4(self._popen.pid, 0)
