@@ -12,6 +12,8 @@ from pathlib import Path
 
 from support import postgres, trees
 from support.postgres import Cluster
+from support.radosgw import Radosgw, RadosgwError
+from support.remotes import FileRemote, S3Remote
 from support.varve import Varve, VarveError
 
 
@@ -35,17 +37,24 @@ class Story:
 
     def run(self, *arguments):
         """A command of varve, shown as a user would type it; gives its JSON document."""
-        say("$ varve " + shlex.join(map(str, arguments)))
+        command(*arguments)
         return self.varve.json(*arguments)
+
+
+def command(*arguments):
+    say("$ varve " + shlex.join(map(str, arguments)))
 
 
 def say(text):
     print("   " + text, flush=True)
 
 
-def megabytes(folder):
-    size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+def megabytes(size):
     return f"{size / 1e6:,.1f} MB"
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def digest(text):
@@ -65,7 +74,7 @@ def fill(cluster, scale):
         accounts = cluster.sql("SELECT count(*) FROM pgbench_accounts")
         dump = digest(cluster.dump())
     say(f"PostgreSQL 15 with {int(accounts):,} bank accounts after 4,000 transfers, "
-        f"{megabytes(cluster.pgdata)}, cleanly stopped.")
+        f"{megabytes(size_of(cluster.pgdata))}, cleanly stopped.")
     return dump
 
 
@@ -85,27 +94,34 @@ def compare(pgdata, dump, forks):
     return same_files and same_dump
 
 
-def tell(folder, varve, scale):
-    story = Story(varve)
-    source, work = folder / "source", folder / "work"
-    remote, restored = folder / "remote", folder / "restored"
+def start_s3(folder):
+    server = Radosgw.start(folder / "s3")
+    say(f"It answers at {server.endpoint(tls=True)}; its certificate is trusted by AWS_CA_BUNDLE, and "
+        "its keys are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+    return server
+
+
+def tell(folder, varve, scale, remote):
+    story = Story(varve.with_environment(remote.environment))
+    source, work, restored = folder / "source", folder / "work", folder / "restored"
     cluster = Cluster.create(source)
     dump = story.step(f"A cluster is made and filled by pgbench at scale {scale}.",
                       lambda: fill(cluster, scale))
     forks = trees.main_forks(source)
 
     def prepare():
-        say(f"$ varve init --workdir {work} --remote file://{remote}")
-        varve.succeed("init", "--workdir", work, "--remote", f"file://{remote}")
+        initialise = ["init", "--workdir", work, "--remote", remote.url]
+        command(*initialise)
+        story.varve.succeed(*initialise)
         story.run("tenant", "create", "--name", "acme", "--workdir", work)
 
-    story.step("Varve gets a work directory, a directory as remote storage, and a tenant.", prepare)
+    story.step("Varve gets a work directory, a remote storage, and a tenant.", prepare)
 
     def import_cluster():
         timeline = story.run("timeline", "import", "acme", "--name", "main", "--pgdata", source,
                              "--workdir", work)
         say(f"All of it up to LSN {timeline['remote_consistent_lsn']} is in the remote storage: "
-            f"{megabytes(remote)}.")
+            f"{megabytes(sum(remote.objects().values()))} in {len(remote.objects())} objects.")
 
     story.step("The cluster is imported; the command returns when everything is remote.",
                import_cluster)
@@ -114,12 +130,12 @@ def tell(folder, varve, scale):
     def lose():
         shutil.rmtree(source)
         shutil.rmtree(work)
-        say(f"What is left: {remote}")
+        say(f"What is left: {remote.url}")
 
     story.step("Disaster: the cluster and the work directory are deleted.", lose)
 
     def restore():
-        return story.run("restore", "acme/main", "--remote", f"file://{remote}", "--to", restored)
+        return story.run("restore", "acme/main", "--remote", remote.url, "--to", restored)
 
     report = story.step("The cluster is restored from the remote storage alone.", restore)
     good = story.step("What came back is compared with what was lost.",
@@ -140,18 +156,27 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--scale", type=int, default=10)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--s3", action="store_true")
     options = parser.parse_args()
 
     # A termination ends the servers and removes the folder, just as an error does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = Path(tempfile.mkdtemp(prefix="varve-demo-"))
     folder.chmod(0o755)
+    server = None
     try:
-        good = tell(folder, Varve(options.binary), options.scale)
-    except (VarveError, postgres.PostgresError) as error:
+        if options.s3:
+            print("\n0. An S3 server is started on loopback: Ceph's radosgw.", flush=True)
+            server = start_s3(folder)
+        remote = S3Remote(server, tls=True, prefix="demo") if server else FileRemote(folder / "remote")
+        good = tell(folder, Varve(options.binary), options.scale, remote)
+    except (VarveError, postgres.PostgresError, RadosgwError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         good = False
     finally:
+        if server is not None:
+            server.stop()
+            print("   The S3 server is stopped.")
         if options.keep:
             print(f"   The folder of the demo is left: {folder}")
         else:

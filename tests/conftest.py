@@ -1,19 +1,26 @@
 """Fixtures of the end-to-end tests: the command under test, folders, and clusters to import."""
 
+import contextlib
 import random
 import shutil
-import subprocess
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support import rich_cluster, trees
+from support import file_steps, noise, rich_cluster, trees
 from support.postgres import Cluster
+from support.radosgw import Radosgw
+from support.remotes import FileRemote, S3Remote
 from support.varve import Server, Varve
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# For the stages of one crash test; on a disk they take several times as long.
+ROOM_IN_MEMORY = 2**30
+MEMORY = Path("/dev/shm")
 
 
 def pytest_addoption(parser):
@@ -21,6 +28,8 @@ def pytest_addoption(parser):
                      help="the varve command to test")
     parser.addoption("--crash-rounds", type=int, default=6,
                      help="how often the crash tests kill each command")
+    parser.addoption("--race-rounds", type=int, default=40,
+                     help="how often two servers race for a tenant, in all")
     parser.addoption("--every-step", action="store_true",
                      help="end commands at each of their steps, not only at some")
     parser.addoption("--seed", type=int, default=None,
@@ -28,6 +37,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A termination stops the servers that run, just as an interruption does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if config.getoption("--seed") is None:
         config.option.seed = random.SystemRandom().randrange(2**32)
 
@@ -78,17 +89,42 @@ def fixture_folder():
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session", name="s3")
+def fixture_s3(session_folder):
+    """A real S3 server that forgets everything at the end. Not to be stopped: start another."""
+    server = Radosgw.start(session_folder / "s3")
+    yield server
+    server.kill()
+
+
+@contextlib.contextmanager
+def new_remote(request, kind, folder):
+    """An empty remote storage: a directory in `folder` for "file", a prefix of its own for "s3"."""
+    if kind == "file":
+        yield FileRemote(folder / "remote")
+        return
+    remote = S3Remote(request.getfixturevalue("s3"))
+    yield remote
+    remote.remove()
+
+
+# For tests that are worth running on either kind of storage; the others have a directory.
+on_both_remotes = pytest.mark.parametrize("remote", ["file", "s3"], indirect=True)
+
+
+@pytest.fixture(name="remote")
+def fixture_remote(request, folder):
+    """An empty remote storage, by default a directory: see on_both_remotes."""
+    with new_remote(request, getattr(request, "param", "file"), folder) as remote:
+        yield remote
+
+
 @pytest.fixture(name="server")
-def fixture_server(varve, folder):
+def fixture_server(varve, folder, remote):
     """A new work directory with the tenant `acme`."""
-    server = Server.init(varve, folder)
+    server = Server.init(varve, folder, remote)
     server.create_tenant("acme")
     return server
-
-
-def copy_tree(source, target):
-    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
-    return Path(target)
 
 
 @pytest.fixture(scope="session", name="small_pgdata")
@@ -102,6 +138,7 @@ class Source:
     """A stopped cluster, and what a restored one is compared with."""
 
     pgdata: Path
+    checksums: bool
     dump: str
     commit_times: str
     control: dict
@@ -122,7 +159,7 @@ def fixture_rich(request, session_folder):
         rich_cluster.fill(cluster)
         dump = cluster.dump()
         commit_times = cluster.sql(COMMIT_TIMES, "zwei Städte")
-    yield Source(cluster.pgdata, dump, commit_times, cluster.control(),
+    yield Source(cluster.pgdata, request.param, dump, commit_times, cluster.control(),
                  trees.main_forks(cluster.pgdata))
     shutil.rmtree(folder)
 
@@ -131,3 +168,37 @@ def start_on(pgdata):
     """The server on a restored data directory, as a context manager."""
     return Cluster(pgdata).running()
 
+
+@pytest.fixture(scope="module", name="fast_folder")
+def fixture_fast_folder():
+    """In memory where there is room. Nothing here rests on a disk: power cuts are played."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_IN_MEMORY
+    folder = Path(tempfile.mkdtemp(prefix="varve-", dir=MEMORY if roomy else None))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", name="library")
+def fixture_library(fast_folder):
+    return file_steps.compile_library(fast_folder)
+
+
+@pytest.fixture(scope="module", name="tiny")
+def fixture_tiny(fast_folder):
+    """The data directory of a cluster with a single database."""
+    cluster = Cluster.create(fast_folder / "tiny")
+    with cluster.running():
+        cluster.sql("UPDATE pg_database SET datistemplate = false WHERE datname <> 'postgres'")
+        for name in ("template0", "template1"):
+            cluster.sql(f"DROP DATABASE {name}")
+    return cluster.pgdata
+
+
+@pytest.fixture(scope="module", name="large")
+def fixture_large(fast_folder):
+    """The data directory of a cluster that does not fit into one archive."""
+    cluster = Cluster.create(fast_folder / "large", settings=noise.SETTINGS)
+    with cluster.running():
+        noise.fill(cluster, 34 * 2**20)
+    return cluster.pgdata

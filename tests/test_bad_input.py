@@ -8,7 +8,6 @@ import signal
 
 import pytest
 
-from conftest import copy_tree
 from support import mounts, trees
 from support.postgres import Cluster, as_postgres
 from support.varve import Server, Varve
@@ -126,7 +125,7 @@ def test_a_file_in_place_of_a_cluster_is_refused(settled, folder):
 
 
 def test_a_running_cluster_is_refused(settled, folder, small_pgdata):
-    cluster = Cluster(copy_tree(small_pgdata, folder / "data"))
+    cluster = Cluster(trees.copy_tree(small_pgdata, folder / "data"))
     with cluster.running():
         outcome = settled.try_import("acme", "new", cluster.pgdata)
         assert_refused(outcome, FAILED, cluster.pgdata, "stop")
@@ -144,7 +143,7 @@ def kill_hard(cluster):
 
 @pytest.mark.parametrize("end", [crash_immediately, kill_hard])
 def test_a_cluster_that_needs_recovery_is_refused(settled, folder, small_pgdata, end):
-    cluster = Cluster(copy_tree(small_pgdata, folder / "data"))
+    cluster = Cluster(trees.copy_tree(small_pgdata, folder / "data"))
     cluster.start()
     try:
         cluster.sql("CREATE TABLE lost_without_recovery AS SELECT 1 AS n")
@@ -155,7 +154,7 @@ def test_a_cluster_that_needs_recovery_is_refused(settled, folder, small_pgdata,
 
 
 def test_a_crashed_cluster_is_refused_without_its_pid_file(settled, folder, small_pgdata):
-    cluster = Cluster(copy_tree(small_pgdata, folder / "data"))
+    cluster = Cluster(trees.copy_tree(small_pgdata, folder / "data"))
     cluster.start()
     cluster.crash()
     (cluster.pgdata / "postmaster.pid").unlink(missing_ok=True)
@@ -164,26 +163,26 @@ def test_a_crashed_cluster_is_refused_without_its_pid_file(settled, folder, smal
 
 @pytest.mark.parametrize("version", ["14", "16", "9.6", "", "fifteen"])
 def test_another_version_of_postgresql_is_refused(settled, folder, small_pgdata, version):
-    pgdata = copy_tree(small_pgdata, folder / "data")
+    pgdata = trees.copy_tree(small_pgdata, folder / "data")
     (pgdata / "PG_VERSION").write_text(version + "\n")
     import_refused(settled, pgdata, pgdata, "PostgreSQL 15")
 
 
 @pytest.mark.parametrize("offset", [0, 8, 40, 100, 288])
 def test_a_corrupted_control_file_is_refused(settled, folder, small_pgdata, offset):
-    pgdata = copy_tree(small_pgdata, folder / "data")
+    pgdata = trees.copy_tree(small_pgdata, folder / "data")
     flip_byte(pgdata / "global" / "pg_control", offset)
     import_refused(settled, pgdata, "pg_control")
 
 
 def test_a_truncated_control_file_is_refused(settled, folder, small_pgdata):
-    pgdata = copy_tree(small_pgdata, folder / "data")
+    pgdata = trees.copy_tree(small_pgdata, folder / "data")
     os.truncate(pgdata / "global" / "pg_control", 100)
     import_refused(settled, pgdata, "pg_control")
 
 
 def test_a_corrupted_page_of_a_cluster_with_checksums_is_refused(settled, folder, small_pgdata):
-    pgdata = copy_tree(small_pgdata, folder / "data")
+    pgdata = trees.copy_tree(small_pgdata, folder / "data")
     # Some table or index of the database postgres.
     relation = max((pgdata / "base" / "5").iterdir(), key=lambda path: path.stat().st_size)
     flip_byte(relation, 8192 * 3 + 5000)
@@ -191,7 +190,7 @@ def test_a_corrupted_page_of_a_cluster_with_checksums_is_refused(settled, folder
 
 
 def test_a_relation_file_that_ends_within_a_page_is_refused(settled, folder, small_pgdata):
-    pgdata = copy_tree(small_pgdata, folder / "data")
+    pgdata = trees.copy_tree(small_pgdata, folder / "data")
     relation = max((pgdata / "base" / "5").iterdir(), key=lambda path: path.stat().st_size)
     os.truncate(relation, relation.stat().st_size - 100)
     import_refused(settled, pgdata, relation.name)
@@ -208,7 +207,7 @@ def flip_byte(path, offset):
 def test_an_unreadable_cluster_is_refused(varve, folder, small_pgdata):
     # As root, varve runs as the user of PostgreSQL here, and the cluster belongs to root alone.
     binary = shutil.copy(varve.binary, folder / "varve")
-    pgdata = copy_tree(small_pgdata, folder / "data")
+    pgdata = trees.copy_tree(small_pgdata, folder / "data")
     if os.geteuid() == 0:
         os.chown(pgdata, 0, 0)
     else:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import copy_tree, start_on
+from conftest import on_both_remotes, start_on
 from support import noise, postgres, trees
 from support.postgres import Cluster
 from support.varve import Server
@@ -46,10 +46,9 @@ def assert_restorable(server, timeline, target, expected):
     shutil.rmtree(target)
 
 
-def test_a_killed_import_leaves_a_whole_timeline_or_none(varve, folder, source, rounds, chance):
+@on_both_remotes
+def test_a_killed_import_leaves_a_whole_timeline_or_none(server, folder, source, rounds, chance):
     expected = trees.main_forks(source)
-    server = Server.init(varve, folder)
-    server.create_tenant("acme")
     seconds = seconds_of(lambda: server.import_cluster("acme", "undisturbed", source))
     for number in rounds:
         name = f"round-{number}"
@@ -67,14 +66,15 @@ def test_a_killed_import_leaves_a_whole_timeline_or_none(varve, folder, source, 
         assert names.count(name) == 1, story
         assert_restorable(server, f"acme/{name}", folder / "restored", expected)
 
-        verified = varve.run("remote", "verify", "--remote", server.remote)
+        verified = server.varve.run("remote", "verify", "--remote", server.remote)
         assert verified.code == 0, f"{story}\n{verified}"
         server.succeed("timeline", "delete", f"acme/{name}")
     assert_restorable(server, "acme/undisturbed", folder / "restored", expected)
 
 
-def test_a_killed_tenant_create_can_be_repeated(varve, folder, rounds, chance):
-    server = Server.init(varve, folder)
+@on_both_remotes
+def test_a_killed_tenant_create_can_be_repeated(varve, folder, remote, rounds, chance):
+    server = Server.init(varve, folder, remote)
     seconds = seconds_of(lambda: server.create_tenant("undisturbed"))
     for number in rounds:
         name = f"round-{number}"
@@ -86,11 +86,10 @@ def test_a_killed_tenant_create_can_be_repeated(varve, folder, rounds, chance):
         assert names.count(name) == 1, story
 
 
-def test_a_killed_delete_leaves_a_whole_timeline_or_none(varve, folder, small_pgdata, rounds,
+@on_both_remotes
+def test_a_killed_delete_leaves_a_whole_timeline_or_none(server, folder, small_pgdata, rounds,
                                                          chance):
     expected = trees.main_forks(small_pgdata)
-    server = Server.init(varve, folder)
-    server.create_tenant("acme")
     server.import_cluster("acme", "undisturbed", small_pgdata)
     seconds = seconds_of(lambda: server.succeed("timeline", "delete", "acme/undisturbed"))
     for number in rounds:
@@ -103,16 +102,16 @@ def test_a_killed_delete_leaves_a_whole_timeline_or_none(varve, folder, small_pg
         assert server.timelines("acme") == [], story
 
 
-@pytest.mark.parametrize("straight", [False, True], ids=["workdir", "remote"])
-def test_a_killed_restore_is_no_cluster(varve, folder, source, rounds, chance, straight):
+@pytest.mark.parametrize("straight, remote",
+                         [(False, "file"), (True, "file"), (True, "s3")], indirect=["remote"],
+                         ids=["workdir", "remote-file", "remote-s3"])
+def test_a_killed_restore_is_no_cluster(server, folder, source, rounds, chance, straight):
     expected = trees.main_forks(source)
-    server = Server.init(varve, folder)
-    server.create_tenant("acme")
     server.import_cluster("acme", "main", source)
     where = ["--remote", server.remote] if straight else ["--workdir", server.workdir]
 
     def restore(target):
-        return varve.start("restore", "acme/main", "--to", target, *where)
+        return server.varve.start("restore", "acme/main", "--to", target, *where)
 
     seconds = seconds_of(lambda: restore(folder / "undisturbed").wait())
     for number in rounds:
@@ -132,23 +131,19 @@ def test_a_killed_restore_is_no_cluster(varve, folder, source, rounds, chance, s
         trees.remove(target)
 
 
+@on_both_remotes
 def test_a_work_directory_lost_in_the_middle_of_an_import_costs_nothing_older(
-        varve, folder, small_pgdata, source, rounds, chance):
+        server, folder, small_pgdata, source, rounds, chance):
     """While an import is under way, the remote alone restores what it already had."""
     expected = trees.main_forks(small_pgdata)
-    server = Server.init(varve, folder)
-    server.create_tenant("acme")
     server.import_cluster("acme", "main", small_pgdata)
-    pristine = copy_tree(folder, folder.with_name(folder.name + "-pristine"))
-    try:
-        seconds = seconds_of(lambda: server.import_cluster("acme", "timing", source))
-        for _ in rounds:
-            for part in ("work", "remote"):
-                trees.remove(folder / part)
-                copy_tree(pristine / part, folder / part)
-            kill_within(server.start_import("acme", "new", source),
-                        seconds, chance)
-            trees.remove(server.workdir)
-            assert_restorable(server, "acme/main", folder / "restored", expected)
-    finally:
-        trees.remove(pristine)
+    pristine = trees.copy_tree(server.workdir, folder / "pristine")
+    stored = server.storage.keep()
+    seconds = seconds_of(lambda: server.import_cluster("acme", "timing", source))
+    for _ in rounds:
+        trees.remove(server.workdir)
+        trees.copy_tree(pristine, server.workdir)
+        server.storage.put_back(stored)
+        kill_within(server.start_import("acme", "new", source), seconds, chance)
+        trees.remove(server.workdir)
+        assert_restorable(server, "acme/main", folder / "restored", expected)

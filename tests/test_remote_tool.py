@@ -5,26 +5,31 @@ import subprocess
 
 import pytest
 
+from conftest import new_remote
 from support import noise
 from support.postgres import Cluster
 from support.varve import Server
 
 
-@pytest.fixture(scope="module", name="stored")
-def fixture_stored(varve, module_folder):
-    """acme/main, large enough for packs."""
-    server = Server.init(varve, module_folder)
-    server.create_tenant("acme")
+@pytest.fixture(scope="module", name="source")
+def fixture_source(module_folder):
+    """Large enough for packs."""
     source = Cluster.create(module_folder / "source", settings=noise.SETTINGS)
     with source.running():
         noise.fill(source, 40 * 2**20)
-    server.import_cluster("acme", "main", source.pgdata)
-    return server
+    return source.pgdata
 
 
-def objects(server):
-    return {str(path.relative_to(server.remote_folder)): path
-            for path in server.remote_folder.rglob("*") if path.is_file()}
+@pytest.fixture(scope="module", params=["file", "s3"], name="stored")
+def fixture_stored(request, varve, module_folder, source):
+    """The timeline acme/main."""
+    folder = module_folder / request.param
+    folder.mkdir()
+    with new_remote(request, request.param, folder) as remote:
+        server = Server.init(varve, folder, remote)
+        server.create_tenant("acme")
+        server.import_cluster("acme", "main", source)
+        yield server
 
 
 def remote(server, command, *arguments):
@@ -33,19 +38,18 @@ def remote(server, command, *arguments):
 
 def test_ls_lists_every_object_with_its_size(stored):
     listed = remote(stored, "ls").stdout
-    for key, path in objects(stored).items():
+    for key, size in stored.storage.objects().items():
         assert re.search(rf"{re.escape(key)}", listed), listed
-        assert str(path.stat().st_size) in listed, listed
+        assert str(size) in listed, listed
 
 
 def test_b4_ls_json_lists_every_object_with_its_size(stored):
     listed = stored.varve.json("remote", "ls", "--remote", stored.remote)
-    assert ({entry["key"]: entry["size"] for entry in listed}
-            == {key: path.stat().st_size for key, path in objects(stored).items()})
+    assert {entry["key"]: entry["size"] for entry in listed} == stored.storage.objects()
 
 
 def test_b4_show_tells_what_each_object_is(stored):
-    for key in objects(stored):
+    for key in stored.storage.objects():
         document = stored.varve.json("remote", "show", "--remote", stored.remote, key)
         assert isinstance(document, dict)
 
@@ -53,7 +57,7 @@ def test_b4_show_tells_what_each_object_is(stored):
 def test_b4_extract_gives_the_layers_as_they_were_and_sst_dump_reads_them(stored, folder):
     local = {path.name: path for path in stored.workdir.rglob("*.sst")}
     layers = 0
-    for number, key in enumerate(objects(stored)):
+    for number, key in enumerate(stored.storage.objects()):
         target = folder / str(number)
         remote(stored, "extract", key, "--to", target)
         for extracted in target.rglob("*.sst"):
@@ -96,9 +100,9 @@ def test_an_unknown_object_is_named(stored, folder, command):
 
 
 def test_b4_the_tool_writes_nothing_to_the_remote_storage(stored, folder):
-    before = {key: path.stat().st_mtime_ns for key, path in objects(stored).items()}
+    before = stored.storage.versions()
     remote(stored, "ls")
     remote(stored, "verify")
     remote(stored, "verify", "--deep")
     stored.restore_from_remote("acme/main", folder / "data")
-    assert {key: path.stat().st_mtime_ns for key, path in objects(stored).items()} == before
+    assert stored.storage.versions() == before

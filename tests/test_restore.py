@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMMIT_TIMES, Source, copy_tree, start_on
+from conftest import COMMIT_TIMES, Source, new_remote, on_both_remotes, start_on
 from support import postgres, rich_cluster, trees
 from support.postgres import Cluster
 from support.varve import Server
@@ -19,20 +19,22 @@ class Restored:
 
     def copy(self, folder):
         """A copy that a test may start a server on."""
-        return copy_tree(self.pgdata, folder / "data")
+        return trees.copy_tree(self.pgdata, folder / "data")
 
 
 @pytest.fixture(scope="module", name="restored")
-def fixture_restored(varve, rich):
+def fixture_restored(request, varve, rich):
     folder = rich.pgdata.parent / "restored"
     folder.mkdir()
-    server = Server.init(varve, folder)
-    server.create_tenant("acme")
-    server.import_cluster("acme", "main", rich.pgdata)
-    shutil.rmtree(server.workdir)
-    outcome = server.restore_from_remote("acme/main", folder / "data")
-    assert outcome.code == 0, outcome
-    yield Restored(rich, folder / "data")
+    # One cluster comes back from each kind of storage: it can't matter to them which one that is.
+    with new_remote(request, "s3" if rich.checksums else "file", folder) as remote:
+        server = Server.init(varve, folder, remote)
+        server.create_tenant("acme")
+        server.import_cluster("acme", "main", rich.pgdata)
+        shutil.rmtree(server.workdir)
+        outcome = server.restore_from_remote("acme/main", folder / "data")
+        assert outcome.code == 0, outcome
+        yield Restored(rich, folder / "data")
     shutil.rmtree(folder)
 
 
@@ -217,10 +219,10 @@ def test_the_configuration_is_kept_on_request(folder, production):
         assert cluster.sql("SHOW primary_conninfo") == "host=/nonexistent"
 
 
+@on_both_remotes
 def test_a_new_work_directory_sees_what_is_remote_and_restores_it(small_pgdata, folder, server):
     server.import_cluster("acme", "main", small_pgdata)
-    other = Server(server.varve, folder / "other", server.remote_folder)
-    other.succeed("init", "--remote", other.remote)
+    other = Server.init(server.varve, folder / "other", server.storage)
     timeline, = other.timelines("acme")
     assert (timeline["name"], timeline["state"]) == ("main", "CloudOnly")
     other.succeed("restore", "acme/main", "--to", folder / "data")

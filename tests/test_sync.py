@@ -2,6 +2,7 @@
 
 import shutil
 
+from conftest import on_both_remotes
 from support import trees
 from support.varve import Server
 
@@ -12,39 +13,41 @@ def values_of(status, name):
             for sample in status["metrics"] if sample["name"] == name}
 
 
-def local_only(varve, folder):
+def local_only(varve, folder, remote):
     """A work directory without a remote storage, and one that it could use."""
-    server = Server(varve, folder / "work", folder / "remote")
+    server = Server(varve, folder / "work", remote)
     varve.succeed("init", "--workdir", server.workdir)
     server.create_tenant("acme")
     return server
 
 
+@on_both_remotes
 def test_s7_what_was_made_without_a_remote_storage_is_uploaded_once_there_is_one(
-        varve, folder, small_pgdata):
+        varve, folder, remote, small_pgdata):
     expected = trees.main_forks(small_pgdata)
-    server = local_only(varve, folder)
+    server = local_only(varve, folder, remote)
     timeline = server.import_cluster("acme", "main", small_pgdata)
     assert timeline["remote_consistent_lsn"] == "0/0"
 
-    server.remote_folder.mkdir()
-    remote = ["--remote", server.remote]
-    before = server.json("status", *remote)
+    server.storage.make()
+    option = ["--remote", server.remote]
+    before = server.json("status", *option)
     assert before["queue_length"] == 1
     assert values_of(before, "varve_remote_storage_remaining_sync_items") == {(): 1}
     reached = server.json("wait", "acme/main", "--lsn", timeline["last_record_lsn"], "--for",
-                          "remote", "--timeout", "60", *remote)
+                          "remote", "--timeout", "60", *option)
     assert reached["remote_consistent_lsn"] == timeline["last_record_lsn"]
-    after = server.json("status", *remote)
+    after = server.json("status", *option)
     assert after["queue_length"] == 0
     assert server.restore_from_remote("acme/main", folder / "data").code == 0
     assert trees.main_forks(folder / "data") == expected
 
 
-def test_b5_the_status_shows_the_lag_and_the_requests_of_its_own(varve, folder, small_pgdata):
-    server = local_only(varve, folder)
+def test_b5_the_status_shows_the_lag_and_the_requests_of_its_own(varve, folder, remote,
+                                                                  small_pgdata):
+    server = local_only(varve, folder, remote)
     timeline = server.import_cluster("acme", "main", small_pgdata)
-    server.remote_folder.mkdir()
+    server.storage.make()
     labels = (("tenant", timeline["tenant_id"]), ("timeline", timeline["timeline_id"]))
     status = server.json("status", "--remote", server.remote)
     high, low = (int(part, 16) for part in timeline["last_record_lsn"].split("/"))
@@ -59,6 +62,7 @@ def test_b5_the_status_shows_the_lag_and_the_requests_of_its_own(varve, folder, 
     assert values_of(status, "varve_timeline_remote_lag_seconds")[labels] == 0
 
 
+@on_both_remotes
 def test_s18_a_timeline_that_is_behind_is_downloaded(varve, folder, small_pgdata, server):
     """An old copy of the work directory catches up."""
     server.import_cluster("acme", "old", small_pgdata)
@@ -74,12 +78,12 @@ def test_s18_a_timeline_that_is_behind_is_downloaded(varve, folder, small_pgdata
     server.import_cluster("acme", "newest", small_pgdata)
 
 
+@on_both_remotes
 def test_s6_attach_takes_a_tenant_over_and_the_former_owner_is_refused(
         varve, folder, small_pgdata, server):
     expected = trees.main_forks(small_pgdata)
     server.import_cluster("acme", "main", small_pgdata)
-    second = Server(varve, folder / "second", server.remote_folder)
-    varve.succeed("init", "--workdir", second.workdir, "--remote", second.remote)
+    second = Server.init(varve, folder / "second", server.storage)
 
     refused = second.try_import("acme", "other", small_pgdata)
     assert refused.code == 1 and "varve tenant attach" in refused.stderr
@@ -103,7 +107,7 @@ def test_s6_attach_takes_a_tenant_over_and_the_former_owner_is_refused(
     assert server.json("tenant", "attach", "acme")["owned"] is True
     server.import_cluster("acme", "third", small_pgdata)
     assert second.try_import("acme", "fourth", small_pgdata).code == 1
-    verified = varve.run("remote", "verify", "--deep", "--remote", server.remote)
+    verified = server.varve.run("remote", "verify", "--deep", "--remote", server.remote)
     assert verified.code == 0, verified
 
 
@@ -114,7 +118,7 @@ def test_s6_attach_by_the_owner_costs_no_put(small_pgdata, server):
     assert server.puts() == before
 
 
-def test_attach_without_a_remote_storage_says_so(varve, folder):
-    server = local_only(varve, folder)
+def test_attach_without_a_remote_storage_says_so(varve, folder, remote):
+    server = local_only(varve, folder, remote)
     outcome = server.run("tenant", "attach", "acme")
     assert outcome.code == 1 and "no remote storage" in outcome.stderr

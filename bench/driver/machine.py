@@ -12,10 +12,10 @@ def bench_binary(arguments):
     return arguments.binary.parent / "varve_bench"
 
 
-def bench(arguments, *words):
-    """One measurement of varve_bench."""
+def bench(arguments, *words, **options):
+    """One measurement of varve_bench; the options are those of subprocess.run."""
     result = subprocess.run([bench_binary(arguments), *map(str, words)], check=True,
-                            stdout=subprocess.PIPE)
+                            stdout=subprocess.PIPE, **options)
     return json.loads(result.stdout)
 
 

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.varve import Outcome, Varve
+from support.varve import Outcome
 
 SOURCE = Path(__file__).with_name("file_steps.c")
 
@@ -95,7 +95,7 @@ class Recorder:
     """Runs commands with all they do below `root` recorded."""
 
     def __init__(self, varve, library, root, folder):
-        self._binary = varve.binary
+        self._varve = varve
         self._library = library
         self._root = Path(root)
         self._folder = Path(folder)
@@ -117,7 +117,7 @@ class Recorder:
     def varve(self, **settings):
         """The command, with the library told these settings; without any, it spares the fsyncs."""
         # What a killed command leaves in TMPDIR is seen, and removed with the rest.
-        return Varve(self._binary, environment={
+        return self._varve.with_environment({
             "LD_PRELOAD": str(self._library), "TMPDIR": str(self._root),
             **{f"FILE_STEPS_{name}": str(value) for name, value in settings.items()}})
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 
@@ -65,3 +66,8 @@ def remove(folder):
     """Removes a tree that may be there."""
     if Path(folder).exists():
         shutil.rmtree(folder)
+
+
+def copy_tree(source, target):
+    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
+    return Path(target)

@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.remotes import FileRemote
+
 TIMEOUT = 600
 
 
@@ -69,6 +71,7 @@ class Process:
     def wait(self, timeout=TIMEOUT):
         """Waits for the end, by wait4, which also tells the peak memory of just this process."""
         timer = threading.Timer(timeout, self.kill)
+        timer.daemon = True  # An interruption must not wait for it.
         timer.start()
         try:
             _, status, usage = os.wait4(self._popen.pid, 0)
@@ -87,13 +90,18 @@ class Varve:
     def __init__(self, binary, *, run_as=None, environment=None):
         self.binary = str(Path(binary).absolute())
         self._run_as = run_as or {}
-        self._environment = environment or {}
+        self.environment = environment or {}
+
+    def with_environment(self, environment):
+        """The same binary, given these variables too."""
+        return Varve(self.binary, run_as=self._run_as,
+                     environment=self.environment | environment)
 
     def start(self, *arguments, keep_environment=False):
         """Starts a command; settings in the environment reach it only with `keep_environment`."""
         environment = {name: value for name, value in os.environ.items()
                        if keep_environment or not name.startswith(("VARVE_", "AWS_"))}
-        return Process([self.binary, *map(str, arguments)], environment | self._environment,
+        return Process([self.binary, *map(str, arguments)], environment | self.environment,
                        self._run_as)
 
     def run(self, *arguments):
@@ -112,20 +120,29 @@ class Varve:
 
 
 class Server:
-    """A work directory and its remote storage, a plain directory."""
+    """A work directory and its remote storage: a FileRemote, an S3Remote, or the path of a directory."""
 
-    def __init__(self, varve, workdir, remote_folder):
-        self.varve = varve
+    def __init__(self, varve, workdir, storage):
         self.workdir = Path(workdir)
-        self.remote_folder = Path(remote_folder)
-        self.remote = f"file://{self.remote_folder}"
+        self.storage = FileRemote(storage) if isinstance(storage, (str, Path)) else storage
+        self.varve = varve.with_environment(self.storage.environment)
 
     @classmethod
-    def init(cls, varve, folder):
-        """A new work directory and a new remote storage in `folder`."""
-        server = cls(varve, Path(folder) / "work", Path(folder) / "remote")
-        varve.succeed("init", "--workdir", server.workdir, "--remote", server.remote)
+    def init(cls, varve, folder, storage=None):
+        """A new work directory in `folder`, and a new directory as remote storage unless one is given."""
+        folder = Path(folder)
+        server = cls(varve, folder / "work", storage or folder / "remote")
+        server.succeed("init", "--remote", server.remote)
         return server
+
+    @property
+    def remote(self):
+        """The URL of the remote storage."""
+        return self.storage.url
+
+    @property
+    def remote_folder(self):
+        return self.storage.folder
 
     def start(self, *arguments):
         return self.varve.start(*arguments, "--workdir", self.workdir)
