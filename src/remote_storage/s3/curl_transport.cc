@@ -330,6 +330,8 @@ Result<std::unique_ptr<CurlTransport>> CurlTransport::create(const Options& opti
   return std::unique_ptr<CurlTransport>(new CurlTransport(options));
 }
 
+CurlTransport::CurlTransport(const Options& options) : options_(options) {}
+
 CurlTransport::~CurlTransport() = default;
 
 Result<HttpResponse> CurlTransport::send(const HttpRequest& request, const HttpSink* sink,

@@ -31,7 +31,7 @@ class CurlTransport : public HttpTransport {
     // Without a byte sent or received while there is something to send or receive.
     Duration stall_timeout = std::chrono::seconds(30);
     // Connections that are kept while nothing uses them.
-    size_t maximum_idle = 32;
+    size_t maximum_idle = 64;
   };
 
   // InvalidArgument when the CA file cannot be read.
@@ -46,7 +46,7 @@ class CurlTransport : public HttpTransport {
   struct Handle;
   class Transfer;
 
-  explicit CurlTransport(const Options& options) : options_(options) {}
+  explicit CurlTransport(const Options& options);
   Result<std::unique_ptr<Handle>> take_handle();
   void give_back(std::unique_ptr<Handle> handle);
 

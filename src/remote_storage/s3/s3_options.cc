@@ -12,9 +12,7 @@ class Reader {
   explicit Reader(const EnvironmentVariables& environment) : environment_(environment) {}
 
   std::optional<std::string> text(const std::string& name) const {
-    auto value = environment_(name);
-    if (value && value->empty()) return std::nullopt;
-    return value;
+    return value_of(environment_, name);
   }
 
   // Visible ASCII, since it becomes a header.

@@ -1,13 +1,13 @@
 // How the S3 client behaves, apart from where the bucket is and who asks.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "remote_storage/s3/environment.h"
 
 namespace varve::s3 {
 
@@ -32,8 +32,7 @@ struct S3Options {
   std::string kms_key_id = {};
   // PEM file of the certificates to trust; empty: the system's.
   std::string ca_file = {};
-  // Empty: "varve/" and the version.
-  std::string user_agent = {};
+  std::string user_agent = "varve/" VARVE_VERSION;
   // Of each kind (reading, writing, listing, removing).
   size_t maximum_requests = 64;
   // Bytes per second, sent and received each; 0: no cap.
@@ -42,9 +41,6 @@ struct S3Options {
   Duration first_byte_timeout = std::chrono::seconds(60);
   Duration stall_timeout = std::chrono::seconds(30);
 };
-
-// The value of an environment variable, or none.
-using EnvironmentVariables = std::function<std::optional<std::string>(const std::string& name)>;
 
 // Reads the variables that docs/s3.md lists; one that is empty counts as not set. InvalidArgument
 // for a bad value, naming the variable and the value.

@@ -1,6 +1,7 @@
 #include "remote_storage/s3/s3_storage.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "remote_storage/checks.h"
 #include "remote_storage/s3/digests.h"
@@ -247,12 +248,13 @@ Result<std::vector<FailedRemoval>> S3Storage::remove(const std::vector<std::stri
                                                      const CallOptions& options) {
   VARVE_TRY(check_removal(traits_, keys));
   VARVE_TRY(options.check("removal"));
-  std::vector<std::string> names;
+  // Each name once: radosgw 16 dies of a request with many equal ones.
+  std::set<std::string> names;
   std::vector<FailedRemoval> failed;
   for (const std::string& key : keys) {
     VARVE_ASSIGN(std::string name, name_of(key));
     if (fits_xml(name)) {
-      names.push_back(std::move(name));
+      names.insert(std::move(name));
       continue;
     }
     auto removed =
@@ -265,10 +267,11 @@ Result<std::vector<FailedRemoval>> S3Storage::remove(const std::vector<std::stri
   return failed;
 }
 
-Result<std::vector<FailedRemoval>> S3Storage::remove_in_bulk(const std::vector<std::string>& names,
+Result<std::vector<FailedRemoval>> S3Storage::remove_in_bulk(const std::set<std::string>& distinct,
                                                              const CallOptions& options) {
   std::vector<FailedRemoval> failed;
-  if (names.empty()) return failed;
+  if (distinct.empty()) return failed;
+  const std::vector<std::string> names(distinct.begin(), distinct.end());
   const std::string body = deletion_body(names);
   const S3Request request{.kind = RequestKind::kRemove,
                           .method = "POST",

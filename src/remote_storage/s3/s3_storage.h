@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,7 +64,7 @@ class S3Storage : public RemoteStorage {
                                  const CallOptions& options);
   Result<ObjectInfo> head_by_get(std::string_view key, const std::string& name,
                                  const CallOptions& options);
-  Result<std::vector<FailedRemoval>> remove_in_bulk(const std::vector<std::string>& names,
+  Result<std::vector<FailedRemoval>> remove_in_bulk(const std::set<std::string>& distinct,
                                                     const CallOptions& options);
 
   const StorageTraits traits_;
