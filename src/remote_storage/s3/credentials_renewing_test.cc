@@ -165,7 +165,7 @@ TEST_F(RenewingCredentialsTest, SeveralCallersAskOnce) {
 // A call of the source that hangs until it is let go, in a thread of its own.
 class RenewingCredentialsInFlight : public RenewingCredentialsTest {
  protected:
-  // What the source does the time after: `first` is its result once it was let go.
+  // Call number `hanging` of the source waits until it is let go; then each has its result.
   void hang_in_call(int hanging, ScriptedSource::Script results) {
     script([this, hanging, results = std::move(results)](int call) {
       if (call == hanging) {
@@ -206,24 +206,42 @@ TEST_F(RenewingCredentialsInFlight, AWaiterThatIsStoppedOrLateIsCancelled) {
   let_go_.count_down();
 }
 
+// Counts who asks for the time, which a caller of get() does on its way to wait for another one.
+class CountingClock : public ManualClock {
+ public:
+  BootTime boot_time() const override {
+    ++asked_;
+    return ManualClock::boot_time();
+  }
+  mutable std::atomic<int> asked_ = 0;
+};
+
 TEST_F(RenewingCredentialsInFlight, ThoseWhoWaitGetTheSameError) {
-  hang_in_call(
-      1, [](int) -> Result<Credentials> { return make_error(ErrorCode::kDenied, "no such role"); });
+  constexpr int kWaiters = 4;
+  CountingClock clock;
+  provider_.emplace(std::make_unique<ScriptedSource>(
+                        [&](int call) -> Result<Credentials> {
+                          if (call > 1) return numbered(call);
+                          entered_.count_down();
+                          let_go_.wait();
+                          return make_error(ErrorCode::kDenied, "no such role");
+                        },
+                        calls_),
+                    clock);
+  const CallOptions within_an_hour{.deadline = Deadline::after(std::chrono::hours(1), clock)};
   std::jthread first([&] { EXPECT_EQ(get(), "no such role"); });
   entered_.wait();
-  std::atomic<int> waiting = 0;
+  const int asked_before = clock.asked_;
   std::vector<std::jthread> waiters;
-  for (int i = 0; i < 4; ++i) {
-    waiters.emplace_back([&] {
-      ++waiting;
-      EXPECT_EQ(get(), "no such role");
-    });
+  for (int i = 0; i < kWaiters; ++i) {
+    waiters.emplace_back([&] { EXPECT_EQ(get(within_an_hour), "no such role"); });
   }
-  while (waiting < 4) std::this_thread::yield();
+  while (clock.asked_ < asked_before + kWaiters) std::this_thread::yield();
   let_go_.count_down();
   waiters.clear();
   first.join();
-  EXPECT_LE(calls_, 5);
+  EXPECT_EQ(calls_, 1);
+  EXPECT_EQ(get(), "ID2");
 }
 
 TEST_F(RenewingCredentialsInFlight, AStopOfTheOneWhoAsksIsNotThatOfTheOthers) {

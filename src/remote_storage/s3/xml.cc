@@ -19,20 +19,12 @@ class ListingText {
 
   Result<std::string> required(const XmlElement& element, std::string_view name) const {
     VARVE_ASSIGN(std::string text, element.required_text(name));
-    return decode(std::move(text), name);
-  }
-  Result<std::string> optional(const XmlElement& element, std::string_view name) const {
-    VARVE_ASSIGN(std::string text, element.optional_text(name));
-    return decode(std::move(text), name);
+    if (!encoded_) return text;
+    return decode_listed(text).context(name);
   }
 
  private:
   explicit ListingText(bool encoded) : encoded_(encoded) {}
-
-  Result<std::string> decode(std::string text, std::string_view name) const {
-    if (!encoded_) return text;
-    return decode_listed(text).context(name);
-  }
 
   bool encoded_;
 };
@@ -49,7 +41,6 @@ Result<ListedObject> listed_object(const XmlElement& contents, const ListingText
 Result<ObjectListing> object_listing(const XmlElement& root) {
   VARVE_ASSIGN(const auto text, ListingText::of(root));
   ObjectListing listing;
-  VARVE_ASSIGN(listing.prefix, text.optional(root, "Prefix"));
   for (const XmlElement& contents : root.all("Contents")) {
     VARVE_ASSIGN(ListedObject object, listed_object(contents, text));
     listing.objects.push_back(std::move(object));
@@ -74,7 +65,6 @@ Result<ListedUpload> listed_upload(const XmlElement& element, const ListingText&
 Result<UploadListing> upload_listing(const XmlElement& root) {
   VARVE_ASSIGN(const auto text, ListingText::of(root));
   UploadListing listing;
-  VARVE_ASSIGN(listing.prefix, text.optional(root, "Prefix"));
   for (const XmlElement& element : root.all("Upload")) {
     VARVE_ASSIGN(ListedUpload upload, listed_upload(element, text));
     listing.uploads.push_back(std::move(upload));

@@ -27,15 +27,14 @@ struct ListedObject {
 
 // An answer to ListObjectsV2.
 struct ObjectListing {
-  // What was asked for, as the server understood it.
-  std::string prefix = {};
   std::vector<ListedObject> objects = {};
   // For the next page; empty on the last one.
   std::string continuation = {};
 };
 
-// Keys and the prefix are decoded when the answer says <EncodingType>url</EncodingType>. The
-// continuation is not: S3 leaves it as it is.
+// Keys are decoded when the answer says <EncodingType>url</EncodingType>. The continuation is not:
+// neither AWS nor radosgw encodes it. The prefix is not looked at, which AWS encodes and radosgw
+// does not.
 Result<ObjectListing> parse_object_listing(ByteView body);
 
 struct ListedUpload {
@@ -47,7 +46,6 @@ struct ListedUpload {
 
 // An answer to ListMultipartUploads.
 struct UploadListing {
-  std::string prefix = {};
   std::vector<ListedUpload> uploads = {};
   // Whether another page follows; it starts behind the markers.
   bool truncated = false;
@@ -56,7 +54,10 @@ struct UploadListing {
   std::string next_upload_id_marker = {};
 };
 
-// Decoded like parse_object_listing(); the markers' upload IDs are left as they are.
+// Keys and the key marker are decoded when the answer says <EncodingType>url</EncodingType>. Better
+// ask without encoding-type: radosgw then encodes the keys without saying so, and never the marker
+// (RGWListBucketMultiparts_ObjStore_S3 in src/rgw/rgw_rest_s3.cc). Nothing gets lost, since a
+// character that XML lacks comes as a numeric reference, which is read.
 Result<UploadListing> parse_upload_listing(ByteView body);
 
 // The upload ID in an answer to CreateMultipartUpload.
