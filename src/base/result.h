@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,14 +41,21 @@ class [[nodiscard]] Error {
   ErrorCode code() const { return code_; }
   const std::string& message() const { return message_; }
 
+  // How long the other side asked to be left alone, if it said so.
+  std::optional<std::chrono::nanoseconds> retry_after() const { return retry_after_; }
+  void set_retry_after(std::chrono::nanoseconds delay) { retry_after_ = delay; }
+
   // The same error, its message preceded by "what: ".
   Error context(std::string_view what) const& {
-    return {code_, fmt::format("{}: {}", what, message_)};
+    Error error(code_, fmt::format("{}: {}", what, message_));
+    error.retry_after_ = retry_after_;
+    return error;
   }
 
  private:
   ErrorCode code_;
   std::string message_;
+  std::optional<std::chrono::nanoseconds> retry_after_;
 };
 
 template <typename... Args>

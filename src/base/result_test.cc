@@ -50,6 +50,13 @@ TEST(Result, ContextGoesBeforeTheMessageAndKeepsTheCode) {
   EXPECT_EQ(half(4).context("halving").value(), 2);
 }
 
+TEST(Result, ContextKeepsHowLongToWait) {
+  Error error(ErrorCode::kThrottled, "slower");
+  EXPECT_EQ(error.retry_after(), std::nullopt);
+  error.set_retry_after(std::chrono::seconds(3));
+  EXPECT_EQ(error.context("listing").retry_after(), std::chrono::seconds(3));
+}
+
 TEST(Result, CarriesWhatCanOnlyBeMoved) {
   const auto make = []() -> Result<std::unique_ptr<int>> { return std::make_unique<int>(7); };
   const auto pass_on = [&]() -> Result<std::unique_ptr<int>> {

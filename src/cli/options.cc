@@ -21,13 +21,15 @@ const Command& Command::with_work_directory() const {
       ->envname("VARVE_WORKDIR")
       ->required();
   app->add_option("--remote", common->overrides.remote,
-                  "The remote storage, such as file:///absolute/path (default: as in varve.toml)")
+                  "The remote storage: file:///absolute/path or s3://bucket/prefix (default: as in "
+                  "varve.toml)")
       ->envname("VARVE_REMOTE");
   return with_log_level().with_compression_level().with_pg_user();
 }
 
 const Command& Command::with_remote() const {
-  app->add_option("--remote", common->remote, "The remote storage, such as file:///absolute/path")
+  app->add_option("--remote", common->remote,
+                  "The remote storage: file:///absolute/path or s3://bucket/prefix")
       ->envname("VARVE_REMOTE")
       ->required();
   return with_log_level();

@@ -93,7 +93,8 @@ void add_restore_command(const Command& root) {
                        "The work directory; or --remote, which needs none")
           ->envname("VARVE_WORKDIR");
   CLI::Option* remote = command.app->add_option(
-      "--remote", common.remote, "Restore straight from a remote storage, such as file:///path");
+      "--remote", common.remote,
+      "Restore straight from a remote storage: file:///path or s3://bucket/prefix");
   command.with_log_level().with_pg_user().with_json().run([&common, options, work_directory,
                                                            remote]() -> Result<> {
     if (remote->count() == 0 && work_directory->count() == 0) {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "fs/temporary_directory.h"
@@ -14,6 +15,7 @@
 #include "remote_storage/metered.h"
 #include "remote_storage/retrying.h"
 #include "remote_storage/streams.h"
+#include "remote_storage/url.h"
 
 namespace varve {
 namespace {
@@ -52,6 +54,14 @@ Fixture make_local_fs() {
   return {std::move(directory), std::move(storage)};
 }
 
+// A prefix of its own in the bucket of $VARVE_TEST_S3_URL, which a test must have to itself.
+Fixture make_s3() {
+  const std::string url = std::getenv("VARVE_TEST_S3_URL");
+  auto location = std::get<S3Location>(parse_remote_url(url).value());
+  location.prefix = fmt::format("conformance/{:016x}", system_random().next());
+  return {std::nullopt, open_remote_storage(to_url(location)).value()};
+}
+
 Fixture decorated(Fixture fixture) {
   fixture.storage = std::make_unique<Retrying>(
       std::make_unique<Metered>(std::move(fixture.storage), Metered::Options{}),
@@ -73,11 +83,20 @@ struct Backend {
   std::function<Fixture()> make;
 };
 
-const auto kBackends =
-    ::testing::Values(Backend{"memory", make_memory}, Backend{"local_fs", make_local_fs},
-                      Backend{"unconditional_memory", make_unconditional},
-                      Backend{"decorated_memory", [] { return decorated(make_memory()); }},
-                      Backend{"decorated_local_fs", [] { return decorated(make_local_fs()); }});
+std::vector<Backend> backends() {
+  std::vector<Backend> all{{"memory", make_memory},
+                           {"local_fs", make_local_fs},
+                           {"unconditional_memory", make_unconditional},
+                           {"decorated_memory", [] { return decorated(make_memory()); }},
+                           {"decorated_local_fs", [] { return decorated(make_local_fs()); }}};
+  if (std::getenv("VARVE_TEST_S3_URL") != nullptr) {
+    all.push_back({"s3", make_s3});
+    all.push_back({"decorated_s3", [] { return decorated(make_s3()); }});
+  }
+  return all;
+}
+
+const auto kBackends = ::testing::ValuesIn(backends());
 
 std::string backend_name(const ::testing::TestParamInfo<Backend>& instance) {
   return instance.param.name;

@@ -5,6 +5,12 @@
 #include "remote_storage/checks.h"
 
 namespace varve {
+namespace {
+
+// A server that asks for more is not believed: what waits here holds up others.
+constexpr Duration kLongestRetryAfter = std::chrono::minutes(1);
+
+}  // namespace
 
 Retrying::Retrying(std::unique_ptr<RemoteStorage> inner, const Options& options)
     : inner_(std::move(inner)), options_(options) {}
@@ -29,7 +35,9 @@ Result<> Retrying::wait(const Call& call, int failures, const Error& error) {
     return error.context(
         fmt::format("{} {} failed {} times, at last", name(call.operation), call.key, failures));
   }
-  const Duration delay = backoff_delay(options_.backoff, failures, *options_.random);
+  const Duration delay =
+      std::max(backoff_delay(options_.backoff, failures, *options_.random),
+               std::min(error.retry_after().value_or(Duration::zero()), kLongestRetryAfter));
   if (call.options.deadline.remaining(*options_.clock) <= delay) {
     return error.context(fmt::format("{} {}: the deadline leaves no time to try again",
                                      name(call.operation), call.key));

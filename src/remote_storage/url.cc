@@ -3,6 +3,8 @@
 #include <cctype>
 #include <set>
 
+#include "remote_storage/s3/open_s3.h"
+
 namespace varve {
 namespace {
 
@@ -209,7 +211,7 @@ Result<std::unique_ptr<RemoteStorage>> open_remote_storage(std::string_view url,
   VARVE_ASSIGN(const RemoteLocation location, parse_remote_url(url));
   const auto* file = std::get_if<FileLocation>(&location);
   if (file == nullptr) {
-    return invalid("cannot open {}: this build has no S3 support", to_url(location));
+    return s3::open_s3(std::get<S3Location>(location), s3::process_environment(), *options.clock);
   }
   VARVE_ASSIGN(auto storage,
                LocalFs::open(file->root, {.access = options.access, .clock = options.clock}));

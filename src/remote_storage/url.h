@@ -53,8 +53,8 @@ struct OpenRemoteOptions {
   Clock* clock = &system_clock();
 };
 
-// A storage that makes single attempts; see retrying.h and metered.h for what belongs around it.
-// Errors as of parse_remote_url() and LocalFs::open().
+// A storage that makes single attempts; see retrying.h and metered.h for what belongs around it. A
+// bucket is sent nothing yet. Errors as of parse_remote_url(), LocalFs::open() and s3::open_s3().
 Result<std::unique_ptr<RemoteStorage>> open_remote_storage(std::string_view url,
                                                            const OpenRemoteOptions& options = {});
 

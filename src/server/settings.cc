@@ -91,8 +91,10 @@ std::string format_settings(const Settings& settings) {
       "# Settings of this varve work directory. Each has a flag and an environment variable of "
       "the\n"
       "# same name (log_level: --log-level, VARVE_LOG_LEVEL), which go before this file.\n\n"
-      "# Where everything is backed up to: file:///absolute/path, a directory that must exist.\n"
-      "# Without it nothing is remote. Credentials never stand in a URL.\n";
+      "# Where everything is backed up to: file:///absolute/path, a directory that must exist, or\n"
+      "# s3://bucket/prefix?region=REGION&endpoint=URL, a bucket that must exist. Without it "
+      "nothing\n"
+      "# is remote. Credentials never stand in a URL.\n";
   text += line(settings.remote.empty(), "remote",
                toml_string(settings.remote.empty() ? "file:///path" : settings.remote));
   text += "\n# trace, debug, info, warning, error or off.\n";

@@ -47,7 +47,8 @@ Result<> WorkDirectory::init(const std::filesystem::path& path, const Settings& 
       VARVE_TRY(create_local_root(file->root));
     }
     // A remote that cannot be used is better noticed now than at the first import.
-    VARVE_TRY(open_remote_storage(settings.remote));
+    VARVE_ASSIGN(const auto storage, open_remote_storage(settings.remote));
+    VARVE_TRY(storage->list("", "", {}));
   }
   VARVE_TRY(create_directories_durably(path));
   VARVE_TRY(write_file_atomically(path / kSettingsFileName, as_bytes(format_settings(settings))));
