@@ -54,9 +54,8 @@ Fixture make_local_fs() {
   return {std::move(directory), std::move(storage)};
 }
 
-// A prefix of its own in the bucket of $VARVE_TEST_S3_URL, which a test must have to itself.
-Fixture make_s3() {
-  const std::string url = std::getenv("VARVE_TEST_S3_URL");
+// A prefix of its own in the bucket of a URL.
+Fixture make_s3(std::string_view url) {
   auto location = std::get<S3Location>(parse_remote_url(url).value());
   location.prefix = fmt::format("conformance/{:016x}", system_random().next());
   return {std::nullopt, open_remote_storage(to_url(location)).value()};
@@ -89,9 +88,12 @@ std::vector<Backend> backends() {
                            {"unconditional_memory", make_unconditional},
                            {"decorated_memory", [] { return decorated(make_memory()); }},
                            {"decorated_local_fs", [] { return decorated(make_local_fs()); }}};
-  if (std::getenv("VARVE_TEST_S3_URL") != nullptr) {
-    all.push_back({"s3", make_s3});
-    all.push_back({"decorated_s3", [] { return decorated(make_s3()); }});
+  if (const char* url = std::getenv("VARVE_TEST_S3_URL")) {
+    all.push_back({"s3", [url] { return make_s3(url); }});
+    all.push_back({"decorated_s3", [url] { return decorated(make_s3(url)); }});
+  }
+  if (const char* url = std::getenv("VARVE_TEST_S3_TLS_URL")) {
+    all.push_back({"s3_over_tls", [url] { return make_s3(url); }});
   }
   return all;
 }

@@ -79,7 +79,11 @@ Endpoint in_region(const Endpoint& endpoint, std::string_view region) {
 Endpoint at_host(const Endpoint& endpoint, std::string_view host) {
   Endpoint moved = endpoint;
   const std::string in_front = endpoint.bucket + ".";
-  if (host.starts_with(in_front) && !endpoint.path_style) host.remove_prefix(in_front.size());
+  // AWS puts the bucket in front even when the request had it in the path.
+  const bool is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+  if (host.starts_with(in_front) && (is_aws || !endpoint.path_style)) {
+    host.remove_prefix(in_front.size());
+  }
   moved.authority = host;
   return moved;
 }

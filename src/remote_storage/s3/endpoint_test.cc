@@ -69,6 +69,11 @@ TEST(S3Endpoint, ABucketMovesToAnotherRegionOrHost) {
             "https://bucket.s3-eu-west-1.amazonaws.com/k");
   EXPECT_EQ(request_url(at_host(aws, "s3-eu-west-1.amazonaws.com"), "k"),
             "https://bucket.s3-eu-west-1.amazonaws.com/k");
+  const Endpoint in_path = resolve_endpoint({.bucket = "bucket", .path_style = true}).value();
+  EXPECT_EQ(request_url(at_host(in_path, "bucket.s3-eu-west-1.amazonaws.com"), "k"),
+            "https://s3-eu-west-1.amazonaws.com/bucket/k");
+  EXPECT_EQ(request_url(at_host(in_path, "bucket.example.com"), "k"),
+            "https://bucket.example.com/bucket/k");
   const Endpoint other =
       resolve_endpoint({.bucket = "bucket", .endpoint = "http://127.0.0.1:9000"}).value();
   EXPECT_EQ(request_url(in_region(other, "eu-west-1"), "k"), "http://127.0.0.1:9000/bucket/k");
