@@ -275,14 +275,21 @@ TEST_P(RemoteStorageConformance, B1_AListingOfManyObjectsComesInPages) {
   }
   put("zebra", "");
   std::ranges::sort(expected);
-  const auto first = storage().list("many/", "", kNoLimits);
-  ASSERT_TRUE(first.ok());
-  EXPECT_EQ(first->objects.size(), 1000U);
-  ASSERT_FALSE(first->continuation.empty());
-  const auto second = storage().list("many/", first->continuation, kNoLimits);
-  ASSERT_TRUE(second.ok());
-  EXPECT_EQ(second->objects.size(), 5U);
-  EXPECT_EQ(second->continuation, "");
+  std::vector<std::string> found;
+  std::vector<size_t> sizes;
+  std::string after;
+  do {
+    const auto page = storage().list("many/", after, kNoLimits);
+    ASSERT_TRUE(page.ok());
+    sizes.push_back(page->objects.size());
+    for (const auto& object : page->objects) found.push_back(object.key);
+    after = page->continuation;
+  } while (!after.empty());
+  EXPECT_EQ(found, expected);
+  EXPECT_LE(sizes[0], 1000U);
+  if (!storage().traits().pages_may_be_short) {
+    EXPECT_THAT(sizes, ElementsAre(1000U, 5U));
+  }
   EXPECT_EQ(keys("many/"), expected);
 }
 
@@ -290,8 +297,10 @@ TEST_P(RemoteStorageConformance, B1_AFullLastPageIsTheLast) {
   for (int i = 0; i < 1000; ++i) put(fmt::format("{:04}", i), "");
   const auto page = storage().list("", "", kNoLimits);
   ASSERT_TRUE(page.ok());
-  EXPECT_EQ(page->objects.size(), 1000U);
-  EXPECT_EQ(page->continuation, "");
+  if (!storage().traits().pages_may_be_short) {
+    EXPECT_EQ(page->objects.size(), 1000U);
+  }
+  EXPECT_EQ(page->continuation.empty(), page->objects.size() == 1000U);
 }
 
 TEST_P(RemoteStorageConformance, B1_AListingBeginsAfterAnyTextWhetherItIsAKeyOrNot) {

@@ -42,6 +42,8 @@ struct StorageTraits {
   // Keys are paths of a file system: while "a" is an object no key can start with "a/", nor the
   // other way round, and a component has at most 255 bytes. What does not fit is InvalidArgument.
   bool keys_are_paths = false;
+  // A page of a listing may end early although more objects follow.
+  bool pages_may_be_short = false;
   // Largest body of one put(), bytes.
   uint64_t maximum_put_size = 5ULL << 30;
   // Most keys of one remove().

@@ -21,6 +21,7 @@ constexpr std::string_view kPageSize = "1000";
 // Amazon S3 User Guide, "Multipart upload limits"; DeleteObjects takes 1,000 keys.
 const StorageTraits kTraits{.kind = "s3",
                             .conditions_need_proof = true,
+                            .pages_may_be_short = true,
                             .maximum_put_size = 5ULL << 30,
                             .maximum_remove_keys = 1000,
                             .minimum_part_size = 5ULL << 20,
