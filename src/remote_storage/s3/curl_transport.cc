@@ -79,7 +79,7 @@ std::string_view remedy_of(CURLcode result) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
       return ": if its certificate is signed by a CA of your own, name that CA's PEM file in "
-             "VARVE_S3_CA_FILE";
+             "VARVE_S3_CA_FILE or AWS_CA_BUNDLE";
     case CURLE_SSL_CACERT_BADFILE:
       return ": check VARVE_S3_CA_FILE or AWS_CA_BUNDLE";
     case CURLE_COULDNT_RESOLVE_HOST:
