@@ -10,9 +10,9 @@
 namespace varve {
 
 // Repeats calls that fail with a retryable() code, waiting longer each time and at least as long as
-// the storage asked for (Error::retry_after(), up to a minute), until one succeeds, the attempts are
-// used up, or the caller's deadline leaves no time for another. Then the last error comes back, so
-// that Unavailable still says Unavailable; a stop request while it waits is Cancelled.
+// the storage asked for (Error::retry_after(), up to a minute), until one succeeds, the attempts
+// are used up, or the caller's deadline leaves no time for another. Then the last error comes back,
+// so that Unavailable still says Unavailable; a stop request while it waits is Cancelled.
 //
 //  - get() goes on where the stream broke off, so a sink never gets a byte twice. When the object
 //  was
