@@ -31,6 +31,12 @@ Json describe(const RequestCounts& counts);
 // an upload takes, the registration with the tenant included.
 Result<Json> measure_upload(const std::filesystem::path& layers, const std::string& url);
 
+// Stores a file as one object, in parts as packs are; and reads an object into a file.
+Result<Json> measure_put(const std::filesystem::path& file, const std::string& url,
+                         const std::string& key);
+Result<Json> measure_get(const std::string& url, const std::string& key,
+                         const std::filesystem::path& file);
+
 struct StartUpOptions {
   size_t tenants = 100;
   size_t timelines = 10'000;  // Of all tenants together.

@@ -21,6 +21,19 @@ int run(int argc, char** argv) {
   upload->add_option("URL", url)->required();
   upload->callback([&] { result = measure_upload(layers, url); });
 
+  std::filesystem::path file;
+  std::string key;
+  CLI::App* put = app.add_subcommand("put", "Store a file as one object");
+  put->add_option("FILE", file)->required();
+  put->add_option("URL", url)->required();
+  put->add_option("KEY", key)->required();
+  put->callback([&] { result = measure_put(file, url, key); });
+  CLI::App* get = app.add_subcommand("get", "Read an object into a file");
+  get->add_option("URL", url)->required();
+  get->add_option("KEY", key)->required();
+  get->add_option("FILE", file)->required();
+  get->callback([&] { result = measure_get(url, key, file); });
+
   StartUpOptions start_up;
   CLI::App* start = app.add_subcommand("startup", "Open work directories with many timelines");
   start->add_option("--timelines", start_up.timelines)->capture_default_str();

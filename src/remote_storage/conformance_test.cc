@@ -13,6 +13,7 @@
 #include "remote_storage/local_fs.h"
 #include "remote_storage/memory.h"
 #include "remote_storage/metered.h"
+#include "remote_storage/parallel_upload.h"
 #include "remote_storage/retrying.h"
 #include "remote_storage/streams.h"
 #include "remote_storage/url.h"
@@ -66,15 +67,6 @@ Fixture decorated(Fixture fixture) {
       std::make_unique<Metered>(std::move(fixture.storage), Metered::Options{}),
       Retrying::Options{});
   return fixture;
-}
-
-// Reads a text; moves it on.
-ByteSource source_of(std::string_view& rest) {
-  return [&rest](std::span<uint8_t> out) -> Result<size_t> {
-    const size_t count = rest.copy(reinterpret_cast<char*>(out.data()), out.size());
-    rest.remove_prefix(count);
-    return count;
-  };
 }
 
 struct Backend {
@@ -665,45 +657,40 @@ TEST_P(RemoteStorageMultipart, B1_APartOfTheWrongSizeIsRefused) {
                   .failed_with(ErrorCode::kInvalidArgument));
 }
 
-// Streams of every size around the boundary between one put and several parts.
-TEST_P(RemoteStorageMultipart, S1_UploadsAStreamOfUnknownSize) {
+// Of every size around the boundaries of parts, in pieces that do not fit them.
+TEST_P(RemoteStorageMultipart, S1_UploadsAnObjectOfUnknownSizeInParallel) {
+  ThreadPool pool({.name = "transfer", .threads = 2});
   for (const uint64_t size : {uint64_t{0}, uint64_t{1}, part_size_ - 1, part_size_, part_size_ + 1,
-                              2 * part_size_, 2 * part_size_ + 3}) {
+                              2 * part_size_, 5 * part_size_ + 3}) {
     std::string content;
     for (uint64_t i = 0; i < size; ++i) content.push_back(static_cast<char>('a' + i % 26));
-    std::string_view rest = content;
-    const auto uploaded =
-        upload_stream(storage(), "stream", source_of(rest), {.part_size = part_size_}, kNoLimits);
-    ASSERT_TRUE(uploaded.ok()) << uploaded.error().message();
-    EXPECT_EQ(*uploaded, size);
+    const auto upload =
+        ParallelUpload::start(storage(), pool, "stream",
+                              {.part_size = part_size_, .parallel_parts = 2}, kNoLimits)
+            .value();
+    const uint64_t piece = part_size_ * 2 / 3 + 1;
+    for (uint64_t start = 0; start < size; start += piece) {
+      ASSERT_TRUE(
+          upload->append(as_bytes(content).subspan(start, std::min(piece, size - start))).ok());
+    }
+    EXPECT_EQ(upload->size(), size);
+    const auto finished = upload->finish();
+    ASSERT_TRUE(finished.ok()) << finished.error().message();
     EXPECT_EQ(read("stream").value(), content);
   }
 }
 
-TEST_P(RemoteStorageMultipart, S1_AStreamThatFailsLeavesNothing) {
-  int calls = 0;
-  const auto source = [&](std::span<uint8_t> out) -> Result<size_t> {
-    if (++calls == 3) return make_error(ErrorCode::kCorrupted, "bad frame");
-    std::ranges::fill(out, uint8_t{'x'});
-    return out.size();
-  };
-  const auto uploaded =
-      upload_stream(storage(), "stream", source, {.part_size = part_size_}, kNoLimits);
-  EXPECT_TRUE(uploaded.failed_with(ErrorCode::kCorrupted));
-  EXPECT_THAT(keys(), IsEmpty());
-}
-
-TEST_P(RemoteStorageMultipart, S1_AStreamToAnExistingKeyIsRefusedOnRequest) {
-  if (!storage().traits().conditional_put) GTEST_SKIP() << "no conditional put";
-  put("stream", "here");
-  for (const std::string& content : {std::string("x"), part('x') + "x"}) {
-    std::string_view rest = content;
-    const auto uploaded =
-        upload_stream(storage(), "stream", source_of(rest),
-                      {.part_size = part_size_, .condition = PutCondition::kIfAbsent}, kNoLimits);
-    EXPECT_TRUE(uploaded.failed_with(ErrorCode::kConflict));
+TEST_P(RemoteStorageMultipart, S1_AParallelUploadThatIsGivenUpLeavesNothing) {
+  ThreadPool pool({.name = "transfer", .threads = 2});
+  {
+    const auto upload =
+        ParallelUpload::start(storage(), pool, "stream",
+                              {.part_size = part_size_, .parallel_parts = 2}, kNoLimits)
+            .value();
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(upload->append(as_bytes(part('a'))).ok());
   }
-  EXPECT_EQ(read("stream").value(), "here");
+  EXPECT_THAT(keys(), IsEmpty());
+  EXPECT_THAT(storage().list_uploads("", "", kNoLimits).value().uploads, IsEmpty());
 }
 
 TEST_P(RemoteStorageConformance, ADownloadLargerThanItsLimitIsRefused) {

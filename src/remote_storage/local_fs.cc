@@ -231,7 +231,9 @@ Result<> LocalFs::check_root() const {
 }
 
 Result<Directory> LocalFs::open_root() const {
-  return open_directory(root_, ".");
+  VARVE_ASSIGN(Directory directory, open_directory(root_, "."));
+  directory.path = root_.path;
+  return directory;
 }
 
 Result<Directory> LocalFs::open_parent(std::string_view key) const {

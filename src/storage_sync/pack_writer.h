@@ -1,10 +1,9 @@
 // Sends a pack: an object of unknown size, in parts, several of them in flight.
 #pragma once
 
-#include <deque>
-#include <future>
 #include <memory>
 
+#include "remote_storage/parallel_upload.h"
 #include "storage_sync/manifest.h"
 #include "storage_sync/object_format.h"
 #include "storage_sync/sync_context.h"
@@ -18,33 +17,23 @@ class PackWriter {
   static Result<std::unique_ptr<PackWriter>> start(const SyncContext& context,
                                                    const ObjectName& pack,
                                                    const CallOptions& options);
-  ~PackWriter();
-  PackWriter(const PackWriter&) = delete;
-  PackWriter& operator=(const PackWriter&) = delete;
 
   const ObjectName& name() const { return pack_; }
   // Bytes appended so far.
-  uint64_t size() const { return size_; }
+  uint64_t size() const { return upload_->size(); }
 
-  Result<> append(ByteView bytes);
+  Result<> append(ByteView bytes) { return upload_->append(bytes); }
   // Appends manifest and trailer, waits for all parts and makes the pack visible.
   Result<> finish(const PackManifest& manifest);
 
  private:
-  PackWriter(const SyncContext& context, const ObjectName& pack, CallOptions options)
-      : context_(context), pack_(pack), options_(std::move(options)) {}
-
-  Result<> send_buffer();
-  Result<> wait_for_oldest();
+  PackWriter(const SyncContext& context, const ObjectName& pack,
+             std::unique_ptr<ParallelUpload> upload)
+      : context_(context), pack_(pack), upload_(std::move(upload)) {}
 
   const SyncContext& context_;
   const ObjectName pack_;
-  const CallOptions options_;
-  std::unique_ptr<MultipartUpload> upload_;
-  Bytes buffer_;
-  uint64_t size_ = 0;
-  uint32_t parts_ = 0;
-  std::deque<std::future<Result<>>> in_flight_;
+  const std::unique_ptr<ParallelUpload> upload_;
 };
 
 }  // namespace varve

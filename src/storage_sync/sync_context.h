@@ -16,7 +16,7 @@ struct SyncOptions {
   uint64_t inline_limit = 32ULL << 20;
   // Parts of a pack, each held in memory until it is sent. S3 wants at least 5 MiB; see
   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-  uint64_t part_size = 8ULL << 20;
+  uint64_t part_size = 16ULL << 20;
   // Parts in flight at once.
   size_t parallel_parts = 4;
   // A pack that has grown past this is closed after the member it is at, bytes.

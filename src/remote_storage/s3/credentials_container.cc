@@ -13,7 +13,7 @@ namespace {
 
 constexpr Duration kTimeLimit = std::chrono::seconds(5);
 
-// Whether keys may be asked for without TLS.
+// Of this machine or its own network: keys may be asked for without TLS.
 bool is_near(const std::string& host) {
   if (host == "localhost") return true;
   if (in_addr v4{}; inet_pton(AF_INET, host.c_str(), &v4) == 1) {
@@ -71,7 +71,9 @@ Result<FetchedCredentials> ContainerCredentials::fetch(const CallOptions& option
   VARVE_ASSIGN(const UrlParts parts, split_url(*url));
   const std::string source = fmt::format("the container service at {}", parts.authority);
   const auto fetch_keys = [&]() -> Result<Credentials> {
-    HttpRequest request{.url = *url, .headers = {{"accept", "application/json"}}};
+    HttpRequest request{.url = *url,
+                        .headers = {{"accept", "application/json"}},
+                        .bypass_proxy = is_near(std::string(parts.host()))};
     VARVE_ASSIGN(auto token, authorization());
     if (token) request.headers.emplace_back("authorization", std::move(*token));
     VARVE_ASSIGN(const HttpResponse response, ask(options_, request, kTimeLimit, options));

@@ -47,8 +47,9 @@ Result<std::string> InstanceCredentials::endpoint() const {
 
 Result<HttpResponse> InstanceCredentials::read(const std::string& url, const std::string& token,
                                                const CallOptions& options) const {
-  return ask(options_, {.url = url, .headers = {{"x-aws-ec2-metadata-token", token}}}, kTimeLimit,
-             options);
+  return ask(options_,
+             {.url = url, .headers = {{"x-aws-ec2-metadata-token", token}}, .bypass_proxy = true},
+             kTimeLimit, options);
 }
 
 Result<FetchedCredentials> InstanceCredentials::fetch_role(const std::string& endpoint,
@@ -79,7 +80,8 @@ Result<FetchedCredentials> InstanceCredentials::fetch(const CallOptions& options
   const auto token = ask(options_,
                          {.method = "PUT",
                           .url = url + "/latest/api/token",
-                          .headers = {{"x-aws-ec2-metadata-token-ttl-seconds", "300"}}},
+                          .headers = {{"x-aws-ec2-metadata-token-ttl-seconds", "300"}},
+                          .bypass_proxy = true},
                          kTimeLimit, options);
   VARVE_ASSIGN(const UrlParts parts, split_url(url));
   const std::string service = fmt::format("the instance metadata service at {}", parts.authority);

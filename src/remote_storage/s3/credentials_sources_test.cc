@@ -294,6 +294,7 @@ TEST_F(ContainerCredentialsTest, ARelativePathIsThatOfTheTask) {
   EXPECT_EQ(fetched->source, "the container service at 169.254.170.2");
   EXPECT_EQ(transport_.sent().at(0).url, "http://169.254.170.2/v2/credentials/hush?a=b");
   EXPECT_EQ(transport_.sent().at(0).limit, std::chrono::seconds(5));
+  EXPECT_TRUE(transport_.sent().at(0).bypass_proxy);
   EXPECT_EQ(find_header(transport_.sent().at(0).headers, "authorization"), std::nullopt);
 }
 
@@ -315,6 +316,7 @@ TEST_F(ContainerCredentialsTest, WithoutTlsOnlyNearHostsAreAsked) {
         "http://[FD00:EC2:0:0::23]/x", "https://anywhere.example/x"}) {
     EXPECT_TRUE(fetch<ContainerCredentials>({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}}).ok())
         << url;
+    EXPECT_EQ(transport_.sent().back().bypass_proxy, !url.starts_with("https:")) << url;
   }
   const size_t sent = transport_.sent().size();
   for (const std::string url :
@@ -414,7 +416,10 @@ TEST_F(InstanceCredentialsTest, AsksWithATokenForTheRoleAndItsKeys) {
   EXPECT_TRUE(find_header(sent[0].headers, "x-aws-ec2-metadata-token-ttl-seconds").has_value());
   EXPECT_EQ(sent[1].url, "http://169.254.169.254/latest/meta-data/iam/security-credentials/");
   EXPECT_EQ(sent[2].url, sent[1].url + "backup-role");
-  for (const auto& request : sent) EXPECT_EQ(request.limit, std::chrono::seconds(1));
+  for (const auto& request : sent) {
+    EXPECT_EQ(request.limit, std::chrono::seconds(1));
+    EXPECT_TRUE(request.bypass_proxy);
+  }
 }
 
 TEST_F(InstanceCredentialsTest, TheServiceMayBeElsewhereOrDisabled) {

@@ -156,6 +156,8 @@ class CurlTransport::Transfer {
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_USERAGENT, limits_.user_agent.c_str());
     set(CURLOPT_ERRORBUFFER, message_.data());
+    // CURLOPT_PROXY(3): the empty string overrides the environment.
+    if (request_.bypass_proxy) set(CURLOPT_PROXY, "");
     if (!limits_.ca_file.empty()) set(CURLOPT_CAINFO, limits_.ca_file.c_str());
 
     configure_method();

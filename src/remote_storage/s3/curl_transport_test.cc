@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "remote_storage/s3/test_support/scripted_server.h"
 
 namespace varve::s3 {
@@ -65,6 +67,29 @@ TEST_F(CurlTransportTest, EveryMethodHasTheBodyThatBelongsToIt) {
     const bool has_length = server_.requests().back().headers.contains("content-length");
     EXPECT_EQ(has_length, method == std::string("PUT") || method == std::string("POST"));
   }
+}
+
+// A variable of the environment, until the end of the block.
+class ScopedVariable {
+ public:
+  ScopedVariable(const char* name, const std::string& value) : name_(name) {
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~ScopedVariable() { ::unsetenv(name_); }
+
+ private:
+  const char* const name_;
+};
+
+TEST_F(CurlTransportTest, AProxyIsBypassedForServicesOfTheMachineOnly) {
+  const ScopedVariable variable("http_proxy", server_.url());
+  server_.answer({.body = "of the proxy"});
+  const auto proxied = transport_->send({.url = "http://s3.invalid/x"}, nullptr, {});
+  ASSERT_TRUE(proxied.ok()) << proxied.error().message();
+  EXPECT_EQ(server_.requests().back().target, "http://s3.invalid/x");
+  server_.answer({.body = "of the service"});
+  ASSERT_TRUE(send({.url = "/x", .bypass_proxy = true}).ok());
+  EXPECT_EQ(server_.requests().back().target, "/x");
 }
 
 TEST_F(CurlTransportTest, AConnectionIsUsedAgain) {

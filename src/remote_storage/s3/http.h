@@ -29,6 +29,9 @@ struct HttpRequest {
   Headers headers = {};
   // Valid during the call.
   ByteView body = {};
+  // For services of this machine or its own network, which a proxy would not reach, or reach for
+  // another machine.
+  bool bypass_proxy = false;
 };
 
 struct HttpResponse {

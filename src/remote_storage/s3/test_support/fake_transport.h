@@ -17,6 +17,7 @@ struct SentRequest {
   std::string body;
   // How long the caller would have waited; Duration::max() without a limit.
   Duration limit;
+  bool bypass_proxy;
 };
 
 class FakeTransport : public HttpTransport {
@@ -32,7 +33,8 @@ class FakeTransport : public HttpTransport {
                            .url = request.url,
                            .headers = request.headers,
                            .body = std::string(as_text(request.body)),
-                           .limit = options.deadline.remaining(clock_)};
+                           .limit = options.deadline.remaining(clock_),
+                           .bypass_proxy = request.bypass_proxy};
     {
       const std::lock_guard lock(mutex_);
       sent_.push_back(sent);
