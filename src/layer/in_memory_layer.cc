@@ -12,6 +12,23 @@ constexpr size_t kChunkSize = 1U << 20;
 // Larger values get memory of their own, so that little of a chunk is wasted.
 constexpr size_t kLargeValue = kChunkSize / 8;
 
+class SortedVersions : public VersionCursor {
+ public:
+  explicit SortedVersions(std::vector<Version> versions) : versions_(std::move(versions)) {}
+
+  const Version* current() const override {
+    return at_ < versions_.size() ? &versions_[at_] : nullptr;
+  }
+  Result<> next() override {
+    ++at_;
+    return {};
+  }
+
+ private:
+  const std::vector<Version> versions_;
+  size_t at_ = 0;
+};
+
 }  // namespace
 
 InMemoryLayer::InMemoryLayer() : table_(kFirstTableSize, kNone) {}
@@ -60,7 +77,7 @@ std::vector<Version> InMemoryLayer::find(const Key& key, Lsn lsn) const {
   return found;
 }
 
-Result<> InMemoryLayer::scan(const KeyRange& range, const VersionVisitor& visit) const {
+VersionCursorPointer InMemoryLayer::cursor(const KeyRange& range) const {
   std::vector<Version> versions;
   {
     const std::lock_guard lock(mutex_);
@@ -68,11 +85,8 @@ Result<> InMemoryLayer::scan(const KeyRange& range, const VersionVisitor& visit)
       if (range.contains(entry.key)) versions.push_back(version(entry));
     }
   }
-  std::ranges::sort(versions, [](const Version& left, const Version& right) {
-    return left.key != right.key ? left.key < right.key : right.lsn < left.lsn;
-  });
-  for (const Version& each : versions) VARVE_TRY(visit(each));
-  return {};
+  std::ranges::sort(versions, comes_before);
+  return std::make_unique<SortedVersions>(std::move(versions));
 }
 
 size_t InMemoryLayer::version_count() const {

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "base/result.h"
-#include "layer/value.h"
+#include "layer/version_cursor.h"
 
 namespace varve {
 
@@ -31,10 +30,8 @@ class InMemoryLayer {
   // image at the end, older ones are to be found in other layers.
   std::vector<Version> find(const Key& key, Lsn lsn) const;
 
-  // All versions of the keys in `range`, keys ascending, the newest version of a key first. What is
-  // put in meanwhile may be seen or not.
-  using VersionVisitor = std::function<Result<>(const Version&)>;
-  Result<> scan(const KeyRange& range, const VersionVisitor& visit) const;
+  // All versions of the keys in `range` as of now. The layer must outlive it.
+  VersionCursorPointer cursor(const KeyRange& range) const;
 
   size_t version_count() const;
   // Memory in use.

@@ -137,18 +137,13 @@ TEST(InMemoryLayer, AScanGivesKeysAscendingAndTheNewestVersionFirst) {
     return left.first != right.first ? left.first < right.first : right.second < left.second;
   });
   std::vector<std::pair<Key, uint64_t>> found;
-  ASSERT_TRUE(layer
-                  .scan(range,
-                        [&](const Version& version) -> Result<> {
-                          expect_same(version, model);
-                          found.emplace_back(version.key, version.lsn.value);
-                          return {};
-                        })
-                  .ok());
+  const auto cursor = layer.cursor(range);
+  while (cursor->current() != nullptr) {
+    expect_same(*cursor->current(), model);
+    found.emplace_back(cursor->current()->key, cursor->current()->lsn.value);
+    ASSERT_TRUE(cursor->next().ok());
+  }
   EXPECT_EQ(found, expected);
-  EXPECT_TRUE(
-      layer.scan(range, [](const Version&) { return Result<>(Error(ErrorCode::kCancelled, "")); })
-          .failed_with(ErrorCode::kCancelled));
 }
 
 TEST(InMemoryLayer, IsReadWhileItIsWritten) {

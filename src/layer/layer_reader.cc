@@ -97,39 +97,86 @@ uint64_t LayerReader::version_count() const {
   return state_->version_count;
 }
 
-Result<> LayerReader::scan(const KeyRange& range, const VersionVisitor& visit) const {
-  const auto first = layer_file::encode_key(range.start, Lsn::max());
-  const auto last = layer_file::encode_key(range.end, Lsn::max());
-  const rocksdb::Slice upper_bound = slice(last);
-  rocksdb::ReadOptions options;
-  options.total_order_seek = true;
-  if (!state_->environment) options.readahead_size = kScanReadAhead;
-  options.iterate_upper_bound = &upper_bound;
-  layer_file::forget_source_error();
-  const std::unique_ptr<rocksdb::Iterator> iterator(state_->table->NewIterator(options));
-  for (iterator->Seek(slice(first)); iterator->Valid(); iterator->Next()) {
-    auto version = layer_file::decode_entry(view(iterator->key()), view(iterator->value()));
-    if (!version.ok()) return version.error().context("layer file " + state_->path);
-    VARVE_TRY(visit(*version));
+class LayerReader::Cursor : public VersionCursor {
+ public:
+  Cursor(const State& state, const Key& end)
+      : state_(state), end_(layer_file::encode_key(end, Lsn::max())), upper_bound_(slice(end_)) {
+    rocksdb::ReadOptions options;
+    options.total_order_seek = true;
+    if (!state.environment) options.readahead_size = kScanReadAhead;
+    options.iterate_upper_bound = &upper_bound_;
+    iterator_.reset(state.table->NewIterator(options));
   }
-  if (!iterator->status().ok()) return state_->error(iterator->status());
+
+  Result<> seek(const Key& key, Lsn lsn) {
+    layer_file::forget_source_error();
+    iterator_->Seek(slice(layer_file::encode_key(key, lsn)));
+    return read();
+  }
+
+  const Version* current() const override { return is_valid_ ? &version_ : nullptr; }
+
+  Result<> next() override {
+    is_valid_ = false;
+    layer_file::forget_source_error();
+    iterator_->Next();
+    return read();
+  }
+
+ private:
+  Result<> read() {
+    if (!iterator_->Valid()) {
+      if (!iterator_->status().ok()) return state_.error(iterator_->status());
+      return {};
+    }
+    auto version = layer_file::decode_entry(view(iterator_->key()), view(iterator_->value()));
+    if (!version.ok()) return version.error().context("layer file " + state_.path);
+    version_ = *version;
+    is_valid_ = true;
+    return {};
+  }
+
+  const State& state_;
+  const layer_file::StoredKey end_;
+  // The iterator refers to it.
+  const rocksdb::Slice upper_bound_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+  Version version_;
+  bool is_valid_ = false;
+};
+
+Result<VersionCursorPointer> LayerReader::cursor(const KeyRange& range, Lsn lsn) const {
+  auto cursor = std::make_unique<Cursor>(*state_, range.end);
+  VARVE_TRY(cursor->seek(range.start, lsn));
+  return VersionCursorPointer(std::move(cursor));
+}
+
+Result<> LayerReader::scan(const KeyRange& range, const VersionVisitor& visit) const {
+  VARVE_ASSIGN(const auto at, cursor(range));
+  while (at->current() != nullptr) {
+    VARVE_TRY(visit(*at->current()));
+    VARVE_TRY(at->next());
+  }
   return {};
 }
 
-Result<std::optional<LayerReader::FoundVersion>> LayerReader::find(const Key& key, Lsn lsn) const {
+Result<std::vector<LayerReader::FoundVersion>> LayerReader::find(const Key& key, Lsn lsn) const {
   const auto wanted = layer_file::encode_key(key, lsn);
   rocksdb::ReadOptions options;
   options.prefix_same_as_start = true;
   layer_file::forget_source_error();
   const std::unique_ptr<rocksdb::Iterator> iterator(state_->table->NewIterator(options));
-  iterator->Seek(slice(wanted));
+  std::vector<FoundVersion> found;
+  for (iterator->Seek(slice(wanted)); iterator->Valid(); iterator->Next()) {
+    auto version = layer_file::decode_entry(view(iterator->key()), view(iterator->value()));
+    if (!version.ok()) return version.error().context("layer file " + state_->path);
+    if (version->key != key) return found;
+    found.push_back(
+        {version->lsn, version->kind, Bytes(version->value.begin(), version->value.end())});
+    if (version->kind == ValueKind::kImage) return found;
+  }
   if (!iterator->status().ok()) return state_->error(iterator->status());
-  if (!iterator->Valid()) return std::nullopt;
-  auto version = layer_file::decode_entry(view(iterator->key()), view(iterator->value()));
-  if (!version.ok()) return version.error().context("layer file " + state_->path);
-  if (version->key != key) return std::nullopt;
-  return FoundVersion{version->lsn, version->kind,
-                      Bytes(version->value.begin(), version->value.end())};
+  return found;
 }
 
 }  // namespace varve

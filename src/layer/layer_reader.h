@@ -8,7 +8,7 @@
 
 #include "layer/layer_file_source.h"
 #include "layer/layer_name.h"
-#include "layer/value.h"
+#include "layer/version_cursor.h"
 
 namespace varve {
 
@@ -37,16 +37,22 @@ class LayerReader {
   // All versions of the keys in `range`, keys ascending, the newest version of a key first.
   Result<> scan(const KeyRange& range, const VersionVisitor& visit) const;
 
+  // The same, one after the other, beginning with the newest one at or below `lsn` of the first
+  // key. The reader must outlive it.
+  Result<VersionCursorPointer> cursor(const KeyRange& range, Lsn lsn = Lsn::max()) const;
+
   struct FoundVersion {
     Lsn lsn;
     ValueKind kind;
     Bytes value;
   };
-  // The newest version of `key` at or below `lsn`, if the file holds one.
-  Result<std::optional<FoundVersion>> find(const Key& key, Lsn lsn) const;
+  // The versions of `key` at or below `lsn` that the file holds, the newest first, down to the
+  // first image.
+  Result<std::vector<FoundVersion>> find(const Key& key, Lsn lsn) const;
 
  private:
   struct State;
+  class Cursor;
   static Result<LayerReader> open_table(std::unique_ptr<State> state);
   explicit LayerReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

@@ -130,12 +130,12 @@ TEST_F(LayerFile, FindsTheNewestVersionAtOrBelowAnLsn) {
   const auto info = writer.finish(LayerName::delta({key_of(5), key_of(6)}, Lsn{100}, Lsn{301}));
   ASSERT_TRUE(info.ok());
   const auto reader = LayerReader::open(path(info->name)).value();
-  EXPECT_EQ(reader.find(key_of(5), Lsn{99}).value(), std::nullopt);
-  EXPECT_EQ(reader.find(key_of(5), Lsn{100}).value()->lsn, Lsn{100});
-  EXPECT_EQ(reader.find(key_of(5), Lsn{299}).value()->lsn, Lsn{200});
-  EXPECT_EQ(reader.find(key_of(5), Lsn{5000}).value()->value, Bytes{3});
-  EXPECT_EQ(reader.find(key_of(4), Lsn{5000}).value(), std::nullopt);
-  EXPECT_EQ(reader.find(key_of(6), Lsn{5000}).value(), std::nullopt);
+  EXPECT_TRUE(reader.find(key_of(5), Lsn{99}).value().empty());
+  EXPECT_EQ(reader.find(key_of(5), Lsn{100}).value().at(0).lsn, Lsn{100});
+  EXPECT_EQ(reader.find(key_of(5), Lsn{299}).value().at(0).lsn, Lsn{200});
+  EXPECT_EQ(reader.find(key_of(5), Lsn{5000}).value().at(0).value, Bytes{3});
+  EXPECT_TRUE(reader.find(key_of(4), Lsn{5000}).value().empty());
+  EXPECT_TRUE(reader.find(key_of(6), Lsn{5000}).value().empty());
 }
 
 TEST_F(LayerFile, KeysOutOfOrderAreRefused) {

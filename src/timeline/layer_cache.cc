@@ -121,31 +121,71 @@ Result<LayerCache::Copy> LayerCache::make_copy(const LayerEntry& layer) {
                               .counters = counters_});
 }
 
-Result<> LayerCache::scan(const LayerEntry& layer, const KeyRange& range,
-                          const LayerReader::VersionVisitor& visit) {
-  // Key and LSN of the last version that was visited: the versions of a key come newest first.
-  std::optional<std::pair<Key, Lsn>> last;
-  VARVE_ASSIGN(Reader reader, get(layer));
-  for (int round = 1;; ++round) {
-    bool stopped_by_visitor = false;
-    const auto visit_once = [&](const Version& version) -> Result<> {
-      if (last && version.key == last->first && version.lsn >= last->second) return {};
-      auto visited = visit(version);
-      stopped_by_visitor = !visited.ok();
-      last.emplace(version.key, version.lsn);
-      return visited;
-    };
-    auto scanned = reader->scan({last ? last->first : range.start, range.end}, visit_once);
-    if (stopped_by_visitor || !scanned.failed_with(ErrorCode::kCorrupted) ||
-        round == kMaximumRounds) {
-      return scanned;
-    }
-    VARVE_ASSIGN(reader, replace(layer, reader, scanned.error()));
+class LayerCache::Cursor : public VersionCursor {
+ public:
+  Cursor(LayerCache& cache, LayerEntry layer, const KeyRange& range)
+      : cache_(cache), layer_(std::move(layer)), range_(range) {}
+
+  Result<> start() {
+    VARVE_ASSIGN(reader_, cache_.get(layer_));
+    return mend(move_to_start());
   }
+
+  const Version* current() const override { return at_ ? at_->current() : nullptr; }
+
+  Result<> next() override {
+    // Copied, since the version is gone when reading on fails.
+    const Version& read = *at_->current();
+    last_ = {read.key, read.lsn};
+    return mend(at_->next());
+  }
+
+ private:
+  Result<> move_to_start() {
+    VARVE_ASSIGN(at_, reader_->cursor(range_));
+    return {};
+  }
+
+  // After what was read last.
+  Result<> move_on() {
+    if (!last_) return move_to_start();
+    const auto& [key, lsn] = *last_;
+    VARVE_ASSIGN(at_, reader_->cursor({key, range_.end}, lsn));
+    const Version* version = at_->current();
+    if (version != nullptr && version->key == key && version->lsn == lsn) return at_->next();
+    return {};
+  }
+
+  // What reading gave, or what it gives with another copy.
+  Result<> mend(Result<> read) {
+    for (int round = 1; read.failed_with(ErrorCode::kCorrupted) && round < kMaximumRounds;
+         ++round) {
+      at_.reset();
+      VARVE_ASSIGN(reader_, cache_.replace(layer_, reader_, read.error()));
+      read = move_on();
+    }
+    if (!read.ok()) at_.reset();
+    return read;
+  }
+
+  LayerCache& cache_;
+  const LayerEntry layer_;
+  const KeyRange range_;
+  // Destroyed after the cursor that reads it.
+  Reader reader_;
+  VersionCursorPointer at_;
+  // Key and LSN of the last version that was left behind.
+  std::optional<std::pair<Key, Lsn>> last_;
+};
+
+Result<VersionCursorPointer> LayerCache::cursor(const LayerEntry& layer, const KeyRange& range) {
+  auto cursor = std::make_unique<Cursor>(*this, layer, range);
+  VARVE_TRY(cursor->start());
+  return VersionCursorPointer(std::move(cursor));
 }
 
-Result<std::optional<LayerReader::FoundVersion>> LayerCache::find(const LayerEntry& layer,
-                                                                  const Key& key, Lsn lsn) {
+Result<std::vector<LayerReader::FoundVersion>> LayerCache::find(const LayerEntry& layer,
+                                                                const Key& key, Lsn lsn) {
   VARVE_ASSIGN(Reader reader, get(layer));
   for (int round = 1;; ++round) {
     auto found = reader->find(key, lsn);

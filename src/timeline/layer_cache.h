@@ -55,11 +55,10 @@ class LayerCache {
   Result<Reader> get(const LayerEntry& layer);
 
   // As those of LayerReader. Where a block of the layer turns out to be damaged, it is read from
-  // the other copy, and the reading goes on where it was.
-  Result<> scan(const LayerEntry& layer, const KeyRange& range,
-                const LayerReader::VersionVisitor& visit);
-  Result<std::optional<LayerReader::FoundVersion>> find(const LayerEntry& layer, const Key& key,
-                                                        Lsn lsn);
+  // the other copy, and the reading goes on where it was. The cache must outlive a cursor.
+  Result<VersionCursorPointer> cursor(const LayerEntry& layer, const KeyRange& range);
+  Result<std::vector<LayerReader::FoundVersion>> find(const LayerEntry& layer, const Key& key,
+                                                      Lsn lsn);
 
   // Begins to fetch all of a layer that will be read soon, in the background. A failure shows when
   // it is read.
@@ -73,6 +72,7 @@ class LayerCache {
   Fetched fetched() const;
 
  private:
+  class Cursor;
   using Copy = std::shared_ptr<LayerOnDemand>;
   struct Slot {
     LayerName name;

@@ -543,8 +543,9 @@ Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
     // Together they keep no more than a single timeline would.
     cache.kept_layers = std::max<size_t>(2, cache.kept_layers / chain.size());
     cache.kept_bytes /= chain.size();
-    reader =
-        std::make_unique<TimelineReader>(std::move(*link), std::move(cache), std::move(reader));
+    reader = std::make_unique<TimelineReader>(
+        std::move(*link),
+        TimelineReader::Options{.cache = std::move(cache), .ancestor = std::move(reader)});
   }
   return reader;
 }

@@ -1,29 +1,47 @@
 // Reads a timeline's versions from its layers and those of its ancestors.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
-#include "layer/layer_map.h"
+#include "layer/redo.h"
 #include "layer/version_source.h"
 #include "timeline/layer_cache.h"
+#include "timeline/timeline_view.h"
+#include "timeline/version_chain.h"
 
 namespace varve {
 
-// A snapshot: what is committed to the timeline later does not show. But where the owner has
-// removed layers since, with their objects, the reading goes on in the newest commit for as long as
-// that keeps the LSN. Thread-safe.
+// Thread-safe. By itself a snapshot: what is committed to the timeline later does not show. But
+// where the owner has removed layers since, with their objects, the reading goes on in the newest
+// commit for as long as that keeps the LSN. Of a timeline that is written to, what publish() was
+// given last.
 class TimelineReader : public VersionSource {
  public:
-  // `ancestor` reads the timeline of metadata().ancestor; null on a timeline that is no branch.
-  TimelineReader(TimelineManifest manifest, LayerCache::Options cache,
-                 std::unique_ptr<TimelineReader> ancestor = nullptr);
+  struct Options {
+    LayerCache::Options cache;
+    // Reads the timeline of metadata().ancestor; null on a timeline that is no branch.
+    std::shared_ptr<TimelineReader> ancestor = {};
+    // Null: records cannot be read.
+    std::shared_ptr<Redo> redo = {};
+    // The views come from publish() alone; a commit that another reader found is none.
+    bool is_live = false;
+  };
+  TimelineReader(TimelineManifest manifest, Options options);
 
+  // As of its opening.
   const TimelineMetadata& metadata() const { return metadata_; }
   // With what was fetched of the ancestors.
   LayerCache::Fetched fetched() const;
 
-  // NotFound, naming what can be read, unless gc_cutoff_lsn <= lsn <= disk_consistent_lsn.
+  // What is read from now on, and up to which LSN.
+  void publish(TimelineViewPointer view);
+  void allow_up_to(Lsn lsn) { last_lsn_.store(lsn.value, std::memory_order_release); }
+  TimelineViewPointer view() const;
+  LayerCache& cache() { return cache_; }
+
+  // NotFound, naming what can be read, unless `lsn` lies between gc_cutoff_lsn and the last one.
   Result<> check_readable(Lsn lsn) const;
 
   // Corrupted, naming the keys, where neither an image layer at or below `lsn` nor an ancestor
@@ -32,16 +50,7 @@ class TimelineReader : public VersionSource {
   Result<Bytes> get(const Key& key, Lsn lsn) override;
 
  private:
-  // One commit of the timeline.
-  struct Snapshot {
-    explicit Snapshot(std::shared_ptr<const TimelineManifest> commit);
-    const LayerEntry& layer(LayerMap::Index index) const { return manifest->layers[index]; }
-
-    std::shared_ptr<const TimelineManifest> manifest;
-    // Of the manifest's layers, by their places in it.
-    LayerMap map;
-  };
-  using SnapshotPointer = std::shared_ptr<const Snapshot>;
+  class PartsCursor;
   struct ReadPoint {
     Lsn lsn;
     // A branch begins here, or reads through one that does: what garbage collection of this
@@ -49,30 +58,33 @@ class TimelineReader : public VersionSource {
     bool is_pinned = false;
   };
 
-  Result<> check_kept(const TimelineMetadata& metadata, const ReadPoint& point) const;
-  Result<> scan_at(const KeyRange& range, const ReadPoint& point, const ImageSink& sink);
-  Result<> scan_layers(const Snapshot& snapshot, const KeyRange& range, const ReadPoint& point,
-                       const ImageSink& sink);
-  Result<Bytes> get_at(const Key& key, const ReadPoint& point);
-  Result<Bytes> find_in_layers(const Snapshot& snapshot, const Key& key, const ReadPoint& point);
+  Result<> check_kept(Lsn gc_cutoff_lsn, const ReadPoint& point) const;
+  // All versions at or below the point, those of the ancestors included.
+  Result<VersionCursorPointer> cursor(const KeyRange& range, const ReadPoint& point);
+  // Adds those of the chain's key, until it is complete.
+  Result<> collect(VersionChain& chain, const ReadPoint& point);
+  Result<> collect_from(const TimelineViewPointer& view, VersionChain& chain,
+                        const ReadPoint& point);
 
   // What this timeline has not itself is read there. The error when there is no such place.
   Result<ReadPoint> point_of_ancestor(const KeyRange& range, const ReadPoint& point) const;
-  // Whether, after an object was found to be absent, there is a newer commit to go on with.
-  Result<bool> go_on_with_newer(const Snapshot& read, const ReadPoint& point);
-  SnapshotPointer snapshot() const;
-  // Begins to fetch the layer of a part whose layer is read whole, now or by and by.
-  void prefetch(const Snapshot& snapshot, const LayerMap::Part& part);
+  // Of this timeline and its ancestors, nearest first.
+  std::vector<TimelineViewPointer> views() const;
+  // Whether, after a layer was found to be absent, there are newer layer files than those that were
+  // read; `read` begins with this timeline's view and goes on with those of its ancestors.
+  Result<bool> go_on_with_newer(std::span<const TimelineViewPointer> read, const ReadPoint& point);
 
   const TenantTimelineId id_;
   const TimelineMetadata metadata_;
   const ReadPattern pattern_;
-  const std::unique_ptr<TimelineReader> ancestor_;
-  // Null without a remote storage.
+  const std::shared_ptr<TimelineReader> ancestor_;
+  const std::shared_ptr<Redo> redo_;
+  // Null without a remote storage, and of a timeline that is written to.
   const std::shared_ptr<LayerLocator> locator_;
   LayerCache cache_;
+  std::atomic<uint64_t> last_lsn_;
   mutable std::mutex mutex_;
-  SnapshotPointer snapshot_;
+  TimelineViewPointer view_;
 };
 
 }  // namespace varve

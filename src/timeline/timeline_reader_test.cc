@@ -65,7 +65,7 @@ class Reader : public SyncTest {
             .scratch_parent = server.directory()};
   }
   TimelineReader reader(bool local, bool remote) {
-    return {local_.manifest, options(local, remote)};
+    return {local_.manifest, {.cache = options(local, remote)}};
   }
   static void expect_all(TimelineReader& reader) {
     int next = 0;
@@ -276,7 +276,7 @@ TEST_F(Reader, AReaderStaysUsableWhenItsLayerHasLeftTheCache) {
   LayerCache cache(few);
   const auto held = cache.get(local_.manifest.layers[0]).value();
   EXPECT_TRUE(cache.get(local_.manifest.layers[1]).ok());
-  EXPECT_EQ(held->find(key_of(0), Lsn{100}).value()->value, value_of(0));
+  EXPECT_EQ(held->find(key_of(0), Lsn{100}).value().at(0).value, value_of(0));
 }
 
 TEST_F(Reader, WhatNoLayerCoversIsCorruptedAndNamed) {
@@ -451,13 +451,13 @@ class LargeLayerReader : public SyncTest {
   uint64_t gets() const { return requests(Operation::kGet) - gets_before_; }
   uint64_t received() const { return metered().counts().bytes_received - received_before_; }
   TimelineReader reader(ReadPattern pattern, bool local = false) {
-    return {
-        local_.manifest,
-        {.directory = local ? server.directory() / kTimeline.to_string() : std::filesystem::path(),
-         .log = kLog,
-         .remote = &server.context(),
-         .scratch_parent = server.directory(),
-         .pattern = pattern}};
+    return {local_.manifest,
+            {.cache = {.directory = local ? server.directory() / kTimeline.to_string()
+                                          : std::filesystem::path(),
+                       .log = kLog,
+                       .remote = &server.context(),
+                       .scratch_parent = server.directory(),
+                       .pattern = pattern}}};
   }
   static void expect_all(TimelineReader& reader) {
     int next = 0;

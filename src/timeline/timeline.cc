@@ -1,0 +1,215 @@
+#include "timeline/timeline.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/logging.h"
+
+namespace varve {
+namespace {
+
+std::shared_ptr<const LayerSnapshot> snapshot_of(const KeptTimeline& kept) {
+  auto state = kept.get();
+  return std::make_shared<const LayerSnapshot>(
+      std::shared_ptr<const TimelineManifest>(state, &state->manifest));
+}
+
+LayerCache::Options in_directory(LayerCache::Options options,
+                                 const std::filesystem::path& directory) {
+  options.directory = directory;
+  return options;
+}
+
+void apply_change(const LayerChange& change, std::vector<LayerEntry>& layers) {
+  std::set<LayerName> removed;
+  for (const LayerEntry& layer : change.removed) removed.insert(layer.name);
+  std::erase_if(layers, [&](const LayerEntry& layer) { return removed.contains(layer.name); });
+  layers.insert(layers.end(), change.added.begin(), change.added.end());
+  std::ranges::sort(layers, {}, &LayerEntry::name);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Timeline>> Timeline::open(std::shared_ptr<KeptTimeline> kept,
+                                                 Options options) {
+  std::unique_ptr<Timeline> timeline(new Timeline(std::move(kept), std::move(options)));
+  VARVE_TRY(timeline->files_.remove_unlisted(timeline->layers_->manifest->layers));
+  return timeline;
+}
+
+Timeline::Timeline(std::shared_ptr<KeptTimeline> kept, Options options)
+    : kept_(std::move(kept)),
+      options_(std::move(options)),
+      files_(kept_->directory()),
+      reader_(kept_->get()->manifest, {.cache = in_directory(options_.cache, kept_->directory()),
+                                       .ancestor = options_.ancestor,
+                                       .redo = options_.redo,
+                                       .is_live = true}),
+      open_(std::make_shared<InMemoryLayer>()),
+      open_start_(reader_.metadata().disk_consistent_lsn),
+      last_{.start = reader_.metadata().previous_record_lsn, .end = open_start_},
+      layers_(snapshot_of(*kept_)) {
+  const std::lock_guard lock(mutex_);
+  publish();
+}
+
+Result<> Timeline::check(const RecordEnd& last, std::span<const Version> versions) const {
+  if (is_broken_) {
+    return make_error(ErrorCode::kConflict,
+                      "timeline {} has taken half of a record: it must be opened again",
+                      layers_->manifest->id);
+  }
+  const bool all_new = std::ranges::all_of(
+      versions, [&](const Version& each) { return last_.end < each.lsn && each.lsn <= last.end; });
+  if (last_.end < last.end && all_new) return {};
+  return make_error(ErrorCode::kInvalidArgument,
+                    "records up to {} cannot follow those up to {} on timeline {}", last.end,
+                    last_.end, layers_->manifest->id);
+}
+
+Result<> Timeline::ingest(const RecordEnd& last, std::span<const Version> versions) {
+  const std::lock_guard lock(mutex_);
+  VARVE_TRY(check(last, versions));
+  for (const Version& version : versions) {
+    auto put = open_->put(version);
+    if (put.ok()) continue;
+    is_broken_ = true;
+    return put;
+  }
+  last_ = last;
+  reader_.allow_up_to(last.end);
+  if (open_->bytes() >= options_.checkpoint_distance) freeze_open_layer();
+  return {};
+}
+
+Lsn Timeline::last_record_lsn() const {
+  const std::lock_guard lock(mutex_);
+  return last_.end;
+}
+
+Lsn Timeline::disk_consistent_lsn() const {
+  return kept_->get()->manifest.metadata.disk_consistent_lsn;
+}
+
+size_t Timeline::memory_bytes() const {
+  const std::lock_guard lock(mutex_);
+  size_t bytes = open_->bytes();
+  for (const FrozenLayer& frozen : frozen_) bytes += frozen.content->bytes();
+  return bytes;
+}
+
+void Timeline::freeze() {
+  const std::lock_guard lock(mutex_);
+  freeze_open_layer();
+}
+
+void Timeline::freeze_open_layer() {
+  if (is_broken_ || last_.end == open_start_) return;
+  frozen_.push_back({.content = std::move(open_), .start = open_start_, .last = last_});
+  open_ = std::make_shared<InMemoryLayer>();
+  open_start_ = last_.end;
+  publish();
+}
+
+void Timeline::publish() {
+  auto view = std::make_shared<TimelineView>();
+  view->memory.push_back(open_);
+  for (auto frozen = frozen_.rbegin(); frozen != frozen_.rend(); ++frozen) {
+    view->memory.push_back(frozen->content);
+  }
+  view->layers = layers_;
+  reader_.publish(std::move(view));
+}
+
+void Timeline::take_over_layers() {
+  auto layers = snapshot_of(*kept_);
+  const std::lock_guard lock(mutex_);
+  layers_ = std::move(layers);
+  // What is in layer files by now.
+  const Lsn on_disk = layers_->manifest->metadata.disk_consistent_lsn;
+  while (!frozen_.empty() && frozen_.front().last.end <= on_disk) frozen_.pop_front();
+  publish();
+}
+
+Result<LayerEntry> Timeline::write_layer(const FrozenLayer& frozen) {
+  VARVE_ASSIGN(LayerWriter writer, files_.create());
+  const auto versions = frozen.content->cursor(KeyRange::all());
+  while (versions->current() != nullptr) {
+    VARVE_TRY(writer.put(*versions->current()));
+    VARVE_TRY(versions->next());
+  }
+  VARVE_ASSIGN(const LayerFileInfo file,
+               writer.finish(LayerName::delta(KeyRange::all(), Lsn{frozen.start.value + 1},
+                                              Lsn{frozen.last.end.value + 1})));
+  return local_entry(file);
+}
+
+Result<bool> Timeline::flush() {
+  const std::lock_guard turn(maintenance_);
+  std::vector<FrozenLayer> frozen;
+  {
+    const std::lock_guard lock(mutex_);
+    frozen.assign(frozen_.begin(), frozen_.end());
+  }
+  if (frozen.empty()) return false;
+  LayerChange change;
+  for (const FrozenLayer& layer : frozen) {
+    if (layer.content->version_count() == 0) continue;
+    VARVE_ASSIGN(LayerEntry written, write_layer(layer));
+    change.added.push_back(std::move(written));
+  }
+  VARVE_TRY(kept_->change([&](LocalManifest& state) -> Result<> {
+    apply_change(change, state.manifest.layers);
+    state.manifest.metadata.disk_consistent_lsn = frozen.back().last.end;
+    state.manifest.metadata.previous_record_lsn = frozen.back().last.start;
+    return {};
+  }));
+  take_over_layers();
+  return true;
+}
+
+Result<> Timeline::checkpoint() {
+  freeze();
+  VARVE_TRY(flush());
+  return {};
+}
+
+Result<bool> Timeline::compact() {
+  const std::lock_guard turn(maintenance_);
+  const auto layers = [&] {
+    const std::lock_guard lock(mutex_);
+    return layers_;
+  };
+  VARVE_ASSIGN(const LayerChange merged,
+               merge_deltas(*layers(), reader_.cache(), files_, options_.compaction));
+  if (!merged.empty()) VARVE_TRY(replace_layers(merged));
+  const Lsn lsn = disk_consistent_lsn();
+  VARVE_ASSIGN(const LayerChange images,
+               make_images(*layers(), lsn, reader_, files_, options_.compaction));
+  if (!images.empty()) VARVE_TRY(replace_layers(images));
+  return !merged.empty() || !images.empty();
+}
+
+Result<> Timeline::replace_layers(const LayerChange& change) {
+  VARVE_TRY(kept_->change([&](LocalManifest& state) -> Result<> {
+    apply_change(change, state.manifest.layers);
+    return {};
+  }));
+  take_over_layers();
+  // An upload that began before still reads the old files.
+  const auto turn = kept_->take_commit_turn();
+  if (auto removed = files_.remove(change.removed); !removed.ok()) {
+    log_error("replaced layer files are left until the next start", removed.error());
+  }
+  return {};
+}
+
+Result<> Timeline::scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) {
+  return reader_.scan(range, lsn, sink);
+}
+
+Result<Bytes> Timeline::get(const Key& key, Lsn lsn) {
+  return reader_.get(key, lsn);
+}
+
+}  // namespace varve

@@ -1,0 +1,108 @@
+// A timeline that is written to: its newest versions are in memory, the others in layer files.
+//
+// What is ingested goes into the open layer in memory. A frozen one takes nothing more, waits to be
+// written as a delta layer file, and is then given up. A checkpoint is: layer files, synced and
+// named, then the metadata file that lists them, replaced in one step. A crash loses what is only
+// in memory; the timeline reopens at disk_consistent_lsn, and the feed resumes there.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+
+#include "storage_sync/kept_state.h"
+#include "timeline/compaction.h"
+#include "timeline/timeline_reader.h"
+
+namespace varve {
+
+// Thread-safe: one feed ingests while others read, and one at a time does the maintenance.
+class Timeline : public VersionSource {
+ public:
+  struct Options {
+    // Memory of the open layer from which on it is frozen, bytes.
+    uint64_t checkpoint_distance = 256ULL << 20;
+    CompactionOptions compaction = {};
+    // What reads the layer files; its directory is that of the metadata file.
+    LayerCache::Options cache;
+    std::shared_ptr<TimelineReader> ancestor = {};
+    std::shared_ptr<Redo> redo = {};
+  };
+  // Goes on from what the metadata file has. Layer files that it does not list, left from a crash,
+  // are removed: nobody else may write to the directory, the sync engine excepted.
+  static Result<std::unique_ptr<Timeline>> open(std::shared_ptr<KeptTimeline> kept,
+                                                Options options);
+
+  // Start and end of the last one of some records.
+  struct RecordEnd {
+    Lsn start;
+    Lsn end;
+  };
+  // Takes what records changed, up to and including the last one; they show from then on, together.
+  // Their LSNs lie above last_record_lsn() and go up to `last.end`; InvalidArgument otherwise, and
+  // then nothing was taken. Those of a key ascend; where they do not, and after any other error,
+  // nothing more is taken until the timeline is opened again.
+  Result<> ingest(const RecordEnd& last, std::span<const Version> versions);
+
+  // Everything up to here was ingested. Where the feed must resume after open().
+  Lsn last_record_lsn() const;
+  // Everything up to here is in layer files.
+  Lsn disk_consistent_lsn() const;
+  // Of layers in memory, bytes.
+  size_t memory_bytes() const;
+
+  // Gives what was ingested so far to the next flush().
+  void freeze();
+  // Writes what is frozen into layer files and the metadata file. Returns whether there was
+  // anything. After an error what was not written is still there, and the call may be repeated.
+  Result<bool> flush();
+  // Both, for everything that was ingested before the call.
+  Result<> checkpoint();
+
+  // Merges delta layers where too many lie above each other, and makes image layers where chains
+  // have grown long. Returns whether there was anything to do.
+  Result<bool> compact();
+
+  // From gc_cutoff_lsn to last_record_lsn().
+  Result<> scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) override;
+  Result<Bytes> get(const Key& key, Lsn lsn) override;
+
+ private:
+  struct FrozenLayer {
+    std::shared_ptr<const InMemoryLayer> content;
+    // Its versions lie after `start`, up to and including last.end.
+    Lsn start;
+    RecordEnd last;
+  };
+
+  Timeline(std::shared_ptr<KeptTimeline> kept, Options options);
+
+  Result<> check(const RecordEnd& last, std::span<const Version> versions) const;
+  // With mutex_ held.
+  void freeze_open_layer();
+  void publish();
+  // Takes over the layer files of the kept state.
+  void take_over_layers();
+
+  Result<LayerEntry> write_layer(const FrozenLayer& frozen);
+  // Puts `added` into the state in place of `removed`, and frees the files of the latter.
+  Result<> replace_layers(const LayerChange& change);
+
+  const std::shared_ptr<KeptTimeline> kept_;
+  const Options options_;
+  LayerFiles files_;
+  TimelineReader reader_;
+  // Held over maintenance, which is done by one at a time.
+  std::mutex maintenance_;
+  mutable std::mutex mutex_;
+  // Set when a version was refused by the open layer, which then holds half of a record.
+  bool is_broken_ = false;
+  std::shared_ptr<InMemoryLayer> open_;
+  Lsn open_start_;
+  RecordEnd last_;
+  std::deque<FrozenLayer> frozen_;  // The oldest first.
+  std::shared_ptr<const LayerSnapshot> layers_;
+};
+
+}  // namespace varve

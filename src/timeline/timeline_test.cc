@@ -1,0 +1,418 @@
+#include "timeline/timeline.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <thread>
+
+#include "base/random.h"
+#include "fs/directory.h"
+#include "fs/temporary_directory.h"
+#include "storage_sync/test_support/sync_fixture.h"
+#include "timeline/test_support/append_redo.h"
+#include "timeline/timeline_draft.h"
+
+namespace varve {
+namespace {
+
+using test_support::AppendRedo;
+using test_support::kTenant;
+using test_support::kTimeline;
+using testing::HasSubstr;
+
+constexpr Lsn kStart{100};
+constexpr uint32_t kKeys = 40;
+
+Key key_of(uint32_t number) {
+  Key key = test_support::key_at(5);
+  store_big(key.bytes.data() + 14, number);
+  return key;
+}
+
+class TimelineTest : public ::testing::Test {
+ protected:
+  // Half of the keys are there from the start.
+  void SetUp() override {
+    auto draft = TimelineDraft::create({.id = {kTenant, kTimeline},
+                                        .timelines_directory = directory_.path(),
+                                        .image_lsn = kStart,
+                                        .layer_size = 600})
+                     .value();
+    for (uint32_t i = 0; i < kKeys; i += 2) {
+      VARVE_ASSERT_OK(draft.put_image(key_of(i), as_bytes(fmt::format("base {}", i))));
+    }
+    VARVE_ASSERT_OK(draft.finish({.disk_consistent_lsn = kStart, .gc_cutoff_lsn = kStart}));
+    VARVE_ASSERT_OK(draft.publish());
+    open();
+  }
+
+  // As after a crash: only what is in files is there.
+  void open() {
+    timeline_.reset();
+    const auto files = directory_.path() / kTimeline.to_string();
+    kept_ = std::make_shared<KeptTimeline>(files, LocalManifest::read(files).value());
+    auto opened = Timeline::open(kept_, options_);
+    VARVE_ASSERT_OK(opened);
+    timeline_ = *std::move(opened);
+  }
+
+  Result<> put(uint32_t key, uint64_t lsn, std::string_view value,
+               ValueKind kind = ValueKind::kRecord) {
+    const Version version{
+        .key = key_of(key), .lsn = Lsn{lsn}, .kind = kind, .value = as_bytes(value)};
+    return timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, {&version, 1});
+  }
+  std::string get(uint32_t key, uint64_t lsn) {
+    auto found = timeline_->get(key_of(key), Lsn{lsn});
+    return found.ok() ? std::string(as_text(*found)) : std::string(name(found.error().code()));
+  }
+  std::map<Key, std::string> scan(const KeyRange& range, Lsn lsn) {
+    std::map<Key, std::string> found;
+    VARVE_EXPECT_OK(timeline_->scan(range, lsn, [&](const Key& key, ByteView image) -> Result<> {
+      EXPECT_TRUE(found.empty() || found.rbegin()->first < key);
+      found.emplace(key, as_text(image));
+      return {};
+    }));
+    return found;
+  }
+  size_t layer_files() {
+    size_t files = 0;
+    const auto entries = list_directory(kept_->directory()).value();
+    for (const DirectoryEntry& entry : entries) {
+      files += LayerName::parse(entry.name).ok() ? 1 : 0;
+    }
+    return files;
+  }
+  const std::vector<LayerEntry>& layers() {
+    state_ = kept_->get();
+    return state_->manifest.layers;
+  }
+  // Those that no compaction has merged.
+  size_t flushed_layers() {
+    return static_cast<size_t>(std::ranges::count_if(layers(), holds_all_keys, &LayerEntry::name));
+  }
+
+  TemporaryDirectory directory_ = TemporaryDirectory::create().value();
+  Timeline::Options options_{
+      .compaction = {.merged_layers = 3, .layers_above_image = 2, .layer_size = 600},
+      .redo = std::make_shared<AppendRedo>()};
+  std::shared_ptr<KeptTimeline> kept_;
+  std::shared_ptr<const LocalManifest> state_;
+  std::unique_ptr<Timeline> timeline_;
+};
+
+TEST_F(TimelineTest, WhatIsIngestedIsReadAtEveryLsn) {
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  VARVE_ASSERT_OK(put(1, 120, "new", ValueKind::kImage));
+  VARVE_ASSERT_OK(put(0, 130, "+b"));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(get(0, 100), "base 0");
+    EXPECT_EQ(get(0, 109), "base 0");
+    EXPECT_EQ(get(0, 110), "base 0+a");
+    EXPECT_EQ(get(0, 130), "base 0+a+b");
+    EXPECT_EQ(get(1, 119), "NotFound");
+    EXPECT_EQ(get(1, 130), "new");
+    EXPECT_EQ(get(0, 131), "NotFound");
+    EXPECT_EQ(get(0, 99), "NotFound");
+    EXPECT_EQ(scan({key_of(0), key_of(3)}, Lsn{120}),
+              (std::map<Key, std::string>{
+                  {key_of(0), "base 0+a"}, {key_of(1), "new"}, {key_of(2), "base 2"}}));
+    // The same from files.
+    VARVE_ASSERT_OK(timeline_->checkpoint());
+  }
+}
+
+TEST_F(TimelineTest, RecordsOfOneBatchShowTogether) {
+  const std::vector<Version> versions{
+      {key_of(1), Lsn{110}, ValueKind::kImage, as_bytes(std::string_view("one"))},
+      {key_of(3), Lsn{120}, ValueKind::kImage, as_bytes(std::string_view("three"))}};
+  VARVE_ASSERT_OK(timeline_->ingest({.start = Lsn{115}, .end = Lsn{125}}, versions));
+  EXPECT_EQ(timeline_->last_record_lsn(), Lsn{125});
+  EXPECT_EQ(get(1, 125), "one");
+  EXPECT_EQ(get(3, 125), "three");
+  EXPECT_EQ(get(3, 119), "NotFound");
+}
+
+TEST_F(TimelineTest, WhatDoesNotFollowIsRefused) {
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  EXPECT_TRUE(put(0, 110, "+b").failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_TRUE(put(0, 105, "+b").failed_with(ErrorCode::kInvalidArgument));
+  const Version beyond{key_of(0), Lsn{120}, ValueKind::kRecord, {}};
+  EXPECT_TRUE(timeline_->ingest({.start = Lsn{111}, .end = Lsn{119}}, {&beyond, 1})
+                  .failed_with(ErrorCode::kInvalidArgument));
+  VARVE_ASSERT_OK(put(0, 111, "+c"));
+  EXPECT_EQ(get(0, 111), "base 0+a+c");
+}
+
+TEST_F(TimelineTest, HalfARecordIsNeverWrittenNorRead) {
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  const std::vector<Version> twice{
+      {key_of(2), Lsn{120}, ValueKind::kRecord, as_bytes(std::string_view("+x"))},
+      {key_of(2), Lsn{120}, ValueKind::kRecord, as_bytes(std::string_view("+y"))}};
+  EXPECT_FALSE(timeline_->ingest({.start = Lsn{111}, .end = Lsn{120}}, twice).ok());
+  EXPECT_TRUE(put(0, 130, "+b").failed_with(ErrorCode::kConflict));
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  EXPECT_EQ(get(2, 110), "base 2");
+  EXPECT_EQ(get(2, 120), "NotFound");
+  open();
+  EXPECT_EQ(timeline_->last_record_lsn(), kStart);
+  VARVE_ASSERT_OK(put(2, 120, "+z"));
+  EXPECT_EQ(get(2, 120), "base 2+z");
+}
+
+TEST_F(TimelineTest, ACheckpointIsWhatACrashLeaves) {
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  VARVE_ASSERT_OK(put(0, 120, "+b"));
+  timeline_->freeze();
+  EXPECT_EQ(timeline_->disk_consistent_lsn(), Lsn{110});
+  open();
+  EXPECT_EQ(timeline_->last_record_lsn(), Lsn{110});
+  EXPECT_EQ(kept_->get()->manifest.metadata.previous_record_lsn, Lsn{109});
+  EXPECT_EQ(get(0, 110), "base 0+a");
+  EXPECT_EQ(get(0, 120), "NotFound");
+  VARVE_ASSERT_OK(put(0, 120, "+b again"));
+  EXPECT_EQ(get(0, 120), "base 0+a+b again");
+}
+
+TEST_F(TimelineTest, RecordsThatChangeNothingMoveTheCheckpointOn) {
+  VARVE_ASSERT_OK(timeline_->ingest({.start = Lsn{150}, .end = Lsn{160}}, {}));
+  const size_t files = layer_files();
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  EXPECT_EQ(timeline_->disk_consistent_lsn(), Lsn{160});
+  EXPECT_EQ(layer_files(), files);
+  // Nothing happened since.
+  EXPECT_FALSE(timeline_->flush().value());
+}
+
+TEST_F(TimelineTest, TheOpenLayerIsFrozenAtTheCheckpointDistance) {
+  options_.checkpoint_distance = 4 << 20;
+  open();
+  const std::string value(1 << 20, 'x');
+  for (uint64_t i = 0; i < 10; ++i) VARVE_ASSERT_OK(put(1, 110 + i, value, ValueKind::kImage));
+  EXPECT_GT(timeline_->memory_bytes(), 10U << 20);
+  EXPECT_TRUE(timeline_->flush().value());
+  EXPECT_LT(timeline_->memory_bytes(), 4U << 20);
+  EXPECT_EQ(flushed_layers(), 2U);
+  EXPECT_LT(timeline_->disk_consistent_lsn(), timeline_->last_record_lsn());
+}
+
+TEST_F(TimelineTest, WhatCouldNotBeWrittenIsStillThere) {
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  const auto files = kept_->directory();
+  std::filesystem::rename(files, files.string() + ".away");
+  EXPECT_FALSE(timeline_->checkpoint().ok());
+  EXPECT_EQ(timeline_->disk_consistent_lsn(), kStart);
+  std::filesystem::rename(files.string() + ".away", files);
+  EXPECT_EQ(get(0, 110), "base 0+a");
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  EXPECT_EQ(timeline_->disk_consistent_lsn(), Lsn{110});
+  EXPECT_EQ(get(0, 110), "base 0+a");
+}
+
+TEST_F(TimelineTest, WhatACrashLeftUnlistedIsRemoved) {
+  const auto stray = LayerName::delta(KeyRange::all(), Lsn{101}, Lsn{200}).to_string();
+  for (const auto& name : {stray, std::string("layer-7.tmp")}) {
+    VARVE_ASSERT_OK(write_file_atomically(kept_->directory() / name, as_bytes(name)));
+  }
+  open();
+  EXPECT_FALSE(path_exists(kept_->directory() / stray).value());
+  EXPECT_FALSE(path_exists(kept_->directory() / "layer-7.tmp").value());
+  EXPECT_EQ(get(0, 100), "base 0");
+}
+
+TEST_F(TimelineTest, ALostLayerIsAnErrorThatNamesItAndNeverAnOlderVersion) {
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  const auto lost =
+      std::ranges::find_if(layers(), [](const LayerEntry& layer) { return !layer.name.is_image; });
+  ASSERT_NE(lost, layers().end());
+  VARVE_ASSERT_OK(remove_file(kept_->directory() / lost->name.to_string()));
+  open();
+  const auto found = timeline_->get(key_of(0), Lsn{110});
+  ASSERT_FALSE(found.ok());
+  EXPECT_THAT(found.error().message(), HasSubstr(lost->name.to_string()));
+  EXPECT_FALSE(
+      timeline_->scan(KeyRange::all(), Lsn{110}, [](const Key&, ByteView) { return Result<>(); })
+          .ok());
+}
+
+TEST_F(TimelineTest, RecordsWithoutAnythingToChangeAreCorrupted) {
+  VARVE_ASSERT_OK(put(1, 110, "+a"));
+  const auto found = timeline_->get(key_of(1), Lsn{110});
+  EXPECT_TRUE(found.failed_with(ErrorCode::kCorrupted));
+  EXPECT_THAT(found.error().message(), HasSubstr(key_of(1).to_string()));
+  EXPECT_TRUE(
+      timeline_->scan(KeyRange::all(), Lsn{110}, [](const Key&, ByteView) { return Result<>(); })
+          .failed_with(ErrorCode::kCorrupted));
+}
+
+TEST_F(TimelineTest, CompactionMergesDeltasAndShortensChains) {
+  const auto redo = std::make_shared<AppendRedo>();
+  options_.redo = redo;
+  open();
+  std::string expected = "base 0";
+  for (uint64_t lsn = 110; lsn < 170; lsn += 10) {
+    VARVE_ASSERT_OK(put(0, lsn, "+"));
+    VARVE_ASSERT_OK(put(20, lsn + 5, "-"));
+    expected += "+";
+    VARVE_ASSERT_OK(timeline_->checkpoint());
+    const bool is_due = flushed_layers() == 3;
+    EXPECT_EQ(timeline_->compact().value(), is_due);
+  }
+  EXPECT_EQ(flushed_layers(), 0U);
+  EXPECT_EQ(layer_files(), layers().size());
+  redo->applied = 0;
+  EXPECT_EQ(get(0, 165), expected);
+  EXPECT_LT(redo->applied, 6U);
+  EXPECT_EQ(get(0, 110), "base 0+");
+  EXPECT_FALSE(timeline_->compact().value());
+}
+
+// --- against a model ---
+
+// Every value of every key at every LSN.
+class Model {
+ public:
+  void put(uint32_t key, uint64_t lsn, const std::string& value) { values_[key][lsn] = value; }
+  std::optional<std::string> get(uint32_t key, uint64_t lsn) const {
+    const auto versions = values_.find(key);
+    if (versions == values_.end()) return std::nullopt;
+    const auto after = versions->second.upper_bound(lsn);
+    if (after == versions->second.begin()) return std::nullopt;
+    return std::prev(after)->second;
+  }
+  void forget_after(uint64_t lsn) {
+    for (auto& [key, versions] : values_) versions.erase(versions.upper_bound(lsn), versions.end());
+  }
+
+ private:
+  std::map<uint32_t, std::map<uint64_t, std::string>> values_;
+};
+
+class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterface<uint64_t> {
+ protected:
+  void SetUp() override {
+    TimelineTest::SetUp();
+    for (uint32_t i = 0; i < kKeys; i += 2) {
+      model_.put(i, kStart.value, fmt::format("base {}", i));
+    }
+  }
+
+  uint64_t below(uint64_t limit) { return random_.next() % limit; }
+
+  void ingest_some() {
+    const uint64_t before = timeline_->last_record_lsn().value;
+    uint64_t lsn = before;
+    std::vector<std::string> values;
+    std::vector<Version> versions;
+    const uint64_t count = 1 + below(6);
+    values.reserve(count);
+    for (uint64_t i = 0; i < count; ++i) {
+      lsn += 1 + below(3);
+      const auto key = static_cast<uint32_t>(below(kKeys));
+      const auto current = model_.get(key, lsn);
+      const bool image = !current || below(8) == 0;
+      values.push_back(fmt::format("{}{}", image ? "image " : "+", lsn));
+      versions.push_back({.key = key_of(key),
+                          .lsn = Lsn{lsn},
+                          .kind = image ? ValueKind::kImage : ValueKind::kRecord,
+                          .value = as_bytes(values.back())});
+      model_.put(key, lsn, image ? values.back() : *current + values.back());
+    }
+    lsn += below(2);
+    VARVE_ASSERT_OK(timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, versions));
+  }
+
+  void crash() {
+    open();
+    model_.forget_after(timeline_->last_record_lsn().value);
+  }
+
+  void expect_same_at(uint64_t lsn) {
+    std::map<Key, std::string> expected;
+    for (uint32_t key = 0; key < kKeys; ++key) {
+      const auto value = model_.get(key, lsn);
+      if (value) expected.emplace(key_of(key), *value);
+    }
+    EXPECT_EQ(scan(KeyRange::all(), Lsn{lsn}), expected) << "at " << lsn;
+    const auto key = static_cast<uint32_t>(below(kKeys));
+    EXPECT_EQ(get(key, lsn), model_.get(key, lsn).value_or("NotFound")) << key << " at " << lsn;
+  }
+
+  void expect_same() {
+    for (uint64_t lsn = kStart.value; lsn <= timeline_->last_record_lsn().value; ++lsn) {
+      expect_same_at(lsn);
+    }
+  }
+
+  Model model_;
+  SeededRandom random_{GetParam()};
+};
+
+TEST_P(TimelineModelTest, EveryKeyIsReadAtEveryLsn) {
+  for (int step = 0; step < 120 && !HasFatalFailure(); ++step) {
+    switch (below(12)) {
+      case 0:
+        timeline_->freeze();
+        break;
+      case 1:
+        VARVE_ASSERT_OK(timeline_->flush());
+        break;
+      case 2:
+        VARVE_ASSERT_OK(timeline_->checkpoint());
+        break;
+      case 3:
+        VARVE_ASSERT_OK(timeline_->compact());
+        break;
+      case 4:
+        if (below(4) == 0) crash();
+        break;
+      default:
+        ingest_some();
+    }
+    const uint64_t last = timeline_->last_record_lsn().value;
+    expect_same_at(kStart.value + below(last - kStart.value + 1));
+  }
+  expect_same();
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  VARVE_ASSERT_OK(timeline_->compact());
+  expect_same();
+  crash();
+  expect_same();
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, TimelineModelTest, ::testing::Range<uint64_t>(0, 20));
+
+TEST_F(TimelineTest, IsReadWhileItIsWrittenAndCompacted) {
+  std::atomic<bool> done = false;
+  std::vector<std::jthread> readers;
+  for (uint32_t reader = 0; reader < 2; ++reader) {
+    readers.emplace_back([&, key = reader * 2] {
+      while (!done) {
+        const uint64_t lsn = timeline_->last_record_lsn().value;
+        const std::string found = get(key, lsn);
+        // A '+' for each LSN since the start.
+        ASSERT_EQ(std::ranges::count(found, '+'), static_cast<std::ptrdiff_t>(lsn - kStart.value))
+            << found;
+      }
+    });
+  }
+  std::jthread maintenance([&] {
+    while (!done) {
+      VARVE_EXPECT_OK(timeline_->checkpoint());
+      VARVE_EXPECT_OK(timeline_->compact());
+    }
+  });
+  for (uint64_t lsn = kStart.value + 1; lsn < kStart.value + 500; ++lsn) {
+    const std::vector<Version> both{
+        {key_of(0), Lsn{lsn}, ValueKind::kRecord, as_bytes(std::string_view("+"))},
+        {key_of(2), Lsn{lsn}, ValueKind::kRecord, as_bytes(std::string_view("+"))}};
+    VARVE_EXPECT_OK(timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, both));
+  }
+  done = true;
+}
+
+}  // namespace
+}  // namespace varve
