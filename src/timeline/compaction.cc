@@ -124,7 +124,11 @@ Result<LayerChange> make_images(const LayerSnapshot& layers, Lsn lsn, VersionSou
     // What a branch inherits is not copied into it.
     if (!part.image) continue;
     const Lsn first = layers.map.layer(*part.image).lsn_end;
-    if (layers.map.deltas(part.range, first, lsn).size() < options.layers_above_image) continue;
+    // Those of all keys say nothing about these ones, and will be merged.
+    const auto above = std::ranges::count_if(
+        layers.map.deltas(part.range, first, lsn),
+        [&](LayerMap::Index delta) { return !holds_all_keys(layers.map.layer(delta)); });
+    if (static_cast<size_t>(above) < options.layers_above_image) continue;
     ImageWriter writer(files, part.range, lsn, options.layer_size);
     VARVE_TRY(source.scan(part.range, lsn,
                           [&](const Key& key, ByteView image) { return writer.put(key, image); }));

@@ -13,7 +13,7 @@ namespace varve {
 struct CompactionOptions {
   // Delta layers of all keys from which on they are merged.
   size_t merged_layers = 10;
-  // Delta layers above an image layer from which on there is to be a newer one.
+  // Merged delta layers above an image layer from which on there is to be a newer one.
   size_t layers_above_image = 3;
   // A new layer file that has grown past this is closed, bytes.
   uint64_t layer_size = 128ULL << 20;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <map>
 #include <thread>
 
@@ -28,6 +30,12 @@ Key key_of(uint32_t number) {
   Key key = test_support::key_at(5);
   store_big(key.bytes.data() + 14, number);
   return key;
+}
+
+// Where syncing costs nothing, if there is such a place: these tests make many small files.
+std::filesystem::path scratch() {
+  const std::filesystem::path memory = "/dev/shm";
+  return ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
 }
 
 class TimelineTest : public ::testing::Test {
@@ -93,7 +101,7 @@ class TimelineTest : public ::testing::Test {
     return static_cast<size_t>(std::ranges::count_if(layers(), holds_all_keys, &LayerEntry::name));
   }
 
-  TemporaryDirectory directory_ = TemporaryDirectory::create().value();
+  TemporaryDirectory directory_ = TemporaryDirectory::create("varve-", scratch()).value();
   Timeline::Options options_{
       .compaction = {.merged_layers = 3, .layers_above_image = 2, .layer_size = 600},
       .redo = std::make_shared<AppendRedo>()};
