@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/logging.h"
+#include "timeline/garbage.h"
 
 namespace varve {
 namespace {
@@ -41,13 +42,16 @@ Timeline::Timeline(std::shared_ptr<KeptTimeline> kept, Options options)
     : kept_(std::move(kept)),
       options_(std::move(options)),
       files_(kept_->directory()),
-      reader_(kept_->get()->manifest, {.cache = in_directory(options_.cache, kept_->directory()),
-                                       .ancestor = options_.ancestor,
-                                       .redo = options_.redo,
-                                       .is_live = true}),
+      reader_(std::make_shared<TimelineReader>(
+          kept_->get()->manifest,
+          TimelineReader::Options{.cache = in_directory(options_.cache, kept_->directory()),
+                                  .ancestor = options_.ancestor,
+                                  .redo = options_.redo,
+                                  .is_live = true,
+                                  .is_retained = [this](Lsn lsn) { return is_leased(lsn); }})),
       open_(std::make_shared<InMemoryLayer>()),
-      open_start_(reader_.metadata().disk_consistent_lsn),
-      last_{.start = reader_.metadata().previous_record_lsn, .end = open_start_},
+      open_start_(reader_->metadata().disk_consistent_lsn),
+      last_{.start = reader_->metadata().previous_record_lsn, .end = open_start_},
       layers_(snapshot_of(*kept_)) {
   const std::lock_guard lock(mutex_);
   publish();
@@ -77,7 +81,7 @@ Result<> Timeline::ingest(const RecordEnd& last, std::span<const Version> versio
     return put;
   }
   last_ = last;
-  reader_.allow_up_to(last.end);
+  reader_->allow_up_to(last.end);
   if (open_->bytes() >= options_.checkpoint_distance) freeze_open_layer();
   return {};
 }
@@ -98,6 +102,17 @@ size_t Timeline::memory_bytes() const {
   return bytes;
 }
 
+Result<> Timeline::wait_for_room(const CallOptions& options) {
+  for (;;) {
+    const uint64_t seen = room_signal_.count();
+    if (memory_bytes() < options_.memory_limit) return {};
+    VARVE_TRY(options.check("wait for room in memory"));
+    // The open layer may be all there is.
+    freeze();
+    room_signal_.wait(seen, options.deadline.remaining(), system_clock(), options.stop);
+  }
+}
+
 void Timeline::freeze() {
   const std::lock_guard lock(mutex_);
   freeze_open_layer();
@@ -109,6 +124,7 @@ void Timeline::freeze_open_layer() {
   open_ = std::make_shared<InMemoryLayer>();
   open_start_ = last_.end;
   publish();
+  frozen_signal_.notify();
 }
 
 void Timeline::publish() {
@@ -118,10 +134,11 @@ void Timeline::publish() {
     view->memory.push_back(frozen->content);
   }
   view->layers = layers_;
-  reader_.publish(std::move(view));
+  reader_->publish(std::move(view));
 }
 
 void Timeline::take_over_layers() {
+  const std::lock_guard turn(take_over_turn_);
   auto layers = snapshot_of(*kept_);
   const std::lock_guard lock(mutex_);
   layers_ = std::move(layers);
@@ -129,6 +146,7 @@ void Timeline::take_over_layers() {
   const Lsn on_disk = layers_->manifest->metadata.disk_consistent_lsn;
   while (!frozen_.empty() && frozen_.front().last.end <= on_disk) frozen_.pop_front();
   publish();
+  room_signal_.notify();
 }
 
 Result<LayerEntry> Timeline::write_layer(const FrozenLayer& frozen) {
@@ -145,7 +163,7 @@ Result<LayerEntry> Timeline::write_layer(const FrozenLayer& frozen) {
 }
 
 Result<bool> Timeline::flush() {
-  const std::lock_guard turn(maintenance_);
+  const std::lock_guard turn(flush_turn_);
   std::vector<FrozenLayer> frozen;
   {
     const std::lock_guard lock(mutex_);
@@ -175,24 +193,23 @@ Result<> Timeline::checkpoint() {
 }
 
 Result<bool> Timeline::compact() {
-  const std::lock_guard turn(maintenance_);
-  const auto layers = [&] {
-    const std::lock_guard lock(mutex_);
-    return layers_;
-  };
-  VARVE_ASSIGN(const LayerChange merged,
-               merge_deltas(*layers(), reader_.cache(), files_, options_.compaction));
+  const std::lock_guard turn(compaction_turn_);
+  VARVE_ASSIGN(const LayerChange merged, merge_deltas(*reader_->view()->layers, reader_->cache(),
+                                                      files_, options_.compaction));
   if (!merged.empty()) VARVE_TRY(replace_layers(merged));
-  const Lsn lsn = disk_consistent_lsn();
+  const auto layers = reader_->view()->layers;
   VARVE_ASSIGN(const LayerChange images,
-               make_images(*layers(), lsn, reader_, files_, options_.compaction));
+               make_images(*layers, layers->manifest->metadata.disk_consistent_lsn, *reader_, files_,
+                           options_.compaction));
   if (!images.empty()) VARVE_TRY(replace_layers(images));
   return !merged.empty() || !images.empty();
 }
 
-Result<> Timeline::replace_layers(const LayerChange& change) {
+Result<> Timeline::replace_layers(const LayerChange& change,
+                                  const std::function<void(LocalManifest&)>& also) {
   VARVE_TRY(kept_->change([&](LocalManifest& state) -> Result<> {
     apply_change(change, state.manifest.layers);
+    if (also) also(state);
     return {};
   }));
   take_over_layers();
@@ -204,12 +221,56 @@ Result<> Timeline::replace_layers(const LayerChange& change) {
   return {};
 }
 
+bool Timeline::is_leased(Lsn lsn) const {
+  const std::lock_guard lock(mutex_);
+  return leased_.contains(lsn);
+}
+
+Timeline::Lease::~Lease() {
+  if (timeline_ == nullptr) return;
+  const std::lock_guard lock(timeline_->mutex_);
+  timeline_->leased_.erase(at_);
+}
+
+Result<Timeline::Lease> Timeline::retain(Lsn lsn) {
+  // A collection either sees the lease or has moved the cutoff.
+  const std::lock_guard turn(collection_turn_);
+  VARVE_TRY(reader_->check_readable(lsn));
+  const std::lock_guard lock(mutex_);
+  return Lease(*this, leased_.insert(lsn));
+}
+
+Result<size_t> Timeline::collect_garbage(Lsn cutoff, const std::set<Lsn>& branch_points) {
+  // Not beside a compaction, which may be making images of what is collected.
+  const std::lock_guard no_compaction(compaction_turn_);
+  const std::lock_guard turn(collection_turn_);
+  const auto layers = reader_->view()->layers;
+  const TimelineMetadata& metadata = layers->manifest->metadata;
+  if (metadata.disk_consistent_lsn < cutoff) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "timeline {}: nothing can be given up below {}, since only what lies below "
+                      "{} is in layer files",
+                      layers->manifest->id, cutoff, metadata.disk_consistent_lsn);
+  }
+  cutoff = std::max(cutoff, metadata.gc_cutoff_lsn);
+  RetainedLsns retained{.cutoff = cutoff, .pins = branch_points};
+  {
+    const std::lock_guard lock(mutex_);
+    retained.pins.insert(leased_.begin(), leased_.end());
+  }
+  const LayerChange change{.added = {}, .removed = find_garbage(*layers, retained)};
+  if (change.empty() && cutoff == metadata.gc_cutoff_lsn) return 0;
+  VARVE_TRY(replace_layers(
+      change, [&](LocalManifest& state) { state.manifest.metadata.gc_cutoff_lsn = cutoff; }));
+  return change.removed.size();
+}
+
 Result<> Timeline::scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) {
-  return reader_.scan(range, lsn, sink);
+  return reader_->scan(range, lsn, sink);
 }
 
 Result<Bytes> Timeline::get(const Key& key, Lsn lsn) {
-  return reader_.get(key, lsn);
+  return reader_->get(key, lsn);
 }
 
 }  // namespace varve

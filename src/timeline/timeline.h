@@ -9,8 +9,11 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
+#include <utility>
 
+#include "runtime/signal.h"
 #include "storage_sync/kept_state.h"
 #include "timeline/compaction.h"
 #include "timeline/timeline_reader.h"
@@ -23,6 +26,8 @@ class Timeline : public VersionSource {
   struct Options {
     // Memory of the open layer from which on it is frozen, bytes.
     uint64_t checkpoint_distance = 256ULL << 20;
+    // Of all layers in memory, from which on wait_for_room() waits, bytes.
+    uint64_t memory_limit = 768ULL << 20;
     CompactionOptions compaction = {};
     // What reads the layer files; its directory is that of the metadata file.
     LayerCache::Options cache;
@@ -51,6 +56,11 @@ class Timeline : public VersionSource {
   Lsn disk_consistent_lsn() const;
   // Of layers in memory, bytes.
   size_t memory_bytes() const;
+  // To be called by the feed before it goes on: returns once less than the limit is in memory.
+  // Cancelled on a stop request, or when the deadline passes before.
+  Result<> wait_for_room(const CallOptions& options);
+  // Notified when there is something to flush.
+  Signal& frozen_signal() { return frozen_signal_; }
 
   // Gives what was ingested so far to the next flush().
   void freeze();
@@ -63,6 +73,31 @@ class Timeline : public VersionSource {
   // Merges delta layers where too many lie above each other, and makes image layers where chains
   // have grown long. Returns whether there was anything to do.
   Result<bool> compact();
+
+  // Keeps an LSN readable, whatever is collected, for as long as it exists; the timeline outlives
+  // it.
+  class Lease {
+   public:
+    Lease(Lease&& other) noexcept : timeline_(std::exchange(other.timeline_, nullptr)), at_(other.at_) {}
+    Lease& operator=(Lease&&) = delete;
+    ~Lease();
+
+   private:
+    friend class Timeline;
+    Lease(Timeline& timeline, std::multiset<Lsn>::iterator at) : timeline_(&timeline), at_(at) {}
+    Timeline* timeline_;
+    std::multiset<Lsn>::iterator at_;
+  };
+  // NotFound when it cannot be read any more.
+  Result<Lease> retain(Lsn lsn);
+
+  // Gives up what can only be read below `cutoff`, the LSNs excepted at which branches begin and
+  // those that are leased. InvalidArgument for a cutoff that is not on disk yet. Returns how many
+  // layers are gone.
+  Result<size_t> collect_garbage(Lsn cutoff, const std::set<Lsn>& branch_points);
+
+  // For a branch to read what it inherits. The timeline outlives it.
+  std::shared_ptr<TimelineReader> reader() { return reader_; }
 
   // From gc_cutoff_lsn to last_record_lsn().
   Result<> scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) override;
@@ -79,28 +114,39 @@ class Timeline : public VersionSource {
   Timeline(std::shared_ptr<KeptTimeline> kept, Options options);
 
   Result<> check(const RecordEnd& last, std::span<const Version> versions) const;
+  bool is_leased(Lsn lsn) const;
   // With mutex_ held.
   void freeze_open_layer();
   void publish();
-  // Takes over the layer files of the kept state.
+  // Takes over the layer files of the kept state, in the order in which it changes.
   void take_over_layers();
 
   Result<LayerEntry> write_layer(const FrozenLayer& frozen);
-  // Puts `added` into the state in place of `removed`, and frees the files of the latter.
-  Result<> replace_layers(const LayerChange& change);
+  // Puts `added` into the state in place of `removed`, with what `also` changes, and frees the
+  // files of the latter.
+  Result<> replace_layers(const LayerChange& change,
+                          const std::function<void(LocalManifest&)>& also = {});
 
   const std::shared_ptr<KeptTimeline> kept_;
   const Options options_;
   LayerFiles files_;
-  TimelineReader reader_;
-  // Held over maintenance, which is done by one at a time.
-  std::mutex maintenance_;
+  const std::shared_ptr<TimelineReader> reader_;
+  // Held over a flush and over a compaction, of which there is one at a time each.
+  std::mutex flush_turn_;
+  std::mutex compaction_turn_;
+  // Held while the cutoff moves, or must not.
+  std::mutex collection_turn_;
+  std::mutex take_over_turn_;
+  Signal frozen_signal_;
+  // Notified when a flush has freed memory.
+  Signal room_signal_;
   mutable std::mutex mutex_;
   // Set when a version was refused by the open layer, which then holds half of a record.
   bool is_broken_ = false;
   std::shared_ptr<InMemoryLayer> open_;
   Lsn open_start_;
   RecordEnd last_;
+  std::multiset<Lsn> leased_;
   std::deque<FrozenLayer> frozen_;  // The oldest first.
   std::shared_ptr<const LayerSnapshot> layers_;
 };

@@ -55,6 +55,7 @@ TimelineReader::TimelineReader(TimelineManifest manifest, Options options)
       pattern_(options.cache.pattern),
       ancestor_(std::move(options.ancestor)),
       redo_(std::move(options.redo)),
+      is_retained_(std::move(options.is_retained)),
       locator_(make_locator(options)),
       cache_(with_locator(std::move(options.cache), locator_)),
       last_lsn_(metadata_.disk_consistent_lsn.value),
@@ -86,7 +87,8 @@ Result<> TimelineReader::check_readable(Lsn lsn) const {
 
 Result<> TimelineReader::check_kept(Lsn gc_cutoff_lsn, const ReadPoint& point) const {
   const Lsn last{last_lsn_.load(std::memory_order_acquire)};
-  const bool collected = !point.is_pinned && point.lsn < gc_cutoff_lsn;
+  const bool collected = !point.is_pinned && point.lsn < gc_cutoff_lsn &&
+                         !(is_retained_ && is_retained_(point.lsn));
   if (!collected && point.lsn <= last) return {};
   return make_error(ErrorCode::kNotFound,
                     "LSN {} is not kept by timeline {}: it can be read from {} to {}", point.lsn,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -27,6 +28,8 @@ class TimelineReader : public VersionSource {
     std::shared_ptr<Redo> redo = {};
     // The views come from publish() alone; a commit that another reader found is none.
     bool is_live = false;
+    // Whether an LSN below gc_cutoff_lsn can be read all the same.
+    std::function<bool(Lsn)> is_retained = {};
   };
   TimelineReader(TimelineManifest manifest, Options options);
 
@@ -79,6 +82,7 @@ class TimelineReader : public VersionSource {
   const ReadPattern pattern_;
   const std::shared_ptr<TimelineReader> ancestor_;
   const std::shared_ptr<Redo> redo_;
+  const std::function<bool(Lsn)> is_retained_;
   // Null without a remote storage, and of a timeline that is written to.
   const std::shared_ptr<LayerLocator> locator_;
   LayerCache cache_;

@@ -14,6 +14,7 @@
 #include "storage_sync/test_support/sync_fixture.h"
 #include "timeline/test_support/append_redo.h"
 #include "timeline/timeline_draft.h"
+#include "timeline/timeline_maintenance.h"
 
 namespace varve {
 namespace {
@@ -71,13 +72,14 @@ class TimelineTest : public ::testing::Test {
         .key = key_of(key), .lsn = Lsn{lsn}, .kind = kind, .value = as_bytes(value)};
     return timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, {&version, 1});
   }
-  std::string get(uint32_t key, uint64_t lsn) {
-    auto found = timeline_->get(key_of(key), Lsn{lsn});
+  static std::string get(VersionSource& source, uint32_t key, uint64_t lsn) {
+    auto found = source.get(key_of(key), Lsn{lsn});
     return found.ok() ? std::string(as_text(*found)) : std::string(name(found.error().code()));
   }
-  std::map<Key, std::string> scan(const KeyRange& range, Lsn lsn) {
+  std::string get(uint32_t key, uint64_t lsn) { return get(*timeline_, key, lsn); }
+  static std::map<Key, std::string> scan(VersionSource& source, const KeyRange& range, Lsn lsn) {
     std::map<Key, std::string> found;
-    VARVE_EXPECT_OK(timeline_->scan(range, lsn, [&](const Key& key, ByteView image) -> Result<> {
+    VARVE_EXPECT_OK(source.scan(range, lsn, [&](const Key& key, ByteView image) -> Result<> {
       EXPECT_TRUE(found.empty() || found.rbegin()->first < key);
       found.emplace(key, as_text(image));
       return {};
@@ -123,7 +125,7 @@ TEST_F(TimelineTest, WhatIsIngestedIsReadAtEveryLsn) {
     EXPECT_EQ(get(1, 130), "new");
     EXPECT_EQ(get(0, 131), "NotFound");
     EXPECT_EQ(get(0, 99), "NotFound");
-    EXPECT_EQ(scan({key_of(0), key_of(3)}, Lsn{120}),
+    EXPECT_EQ(scan(*timeline_, {key_of(0), key_of(3)}, Lsn{120}),
               (std::map<Key, std::string>{
                   {key_of(0), "base 0+a"}, {key_of(1), "new"}, {key_of(2), "base 2"}}));
     // The same from files.
@@ -278,6 +280,86 @@ TEST_F(TimelineTest, CompactionMergesDeltasAndShortensChains) {
   EXPECT_FALSE(timeline_->compact().value());
 }
 
+TEST_F(TimelineTest, WhatNoReadNeedsIsCollected) {
+  for (uint64_t lsn = 110; lsn < 200; lsn += 10) {
+    VARVE_ASSERT_OK(put(0, lsn, "+"));
+    VARVE_ASSERT_OK(timeline_->checkpoint());
+    VARVE_ASSERT_OK(timeline_->compact());
+  }
+  const std::string newest = get(0, 190);
+  const size_t before = layers().size();
+  auto lease = std::make_unique<Timeline::Lease>(timeline_->retain(Lsn{115}).value());
+  EXPECT_GT(timeline_->collect_garbage(Lsn{190}, {Lsn{125}}).value(), 0U);
+  const size_t with_pins = layers().size();
+  EXPECT_LT(with_pins, before);
+  EXPECT_EQ(layer_files(), with_pins);
+  EXPECT_EQ(get(0, 190), newest);
+  EXPECT_EQ(get(0, 189), "NotFound");
+  EXPECT_EQ(get(0, 115), "base 0+");
+  EXPECT_TRUE(timeline_->retain(Lsn{120}).failed_with(ErrorCode::kNotFound));
+
+  lease.reset();
+  EXPECT_EQ(get(0, 115), "NotFound");
+  EXPECT_GT(timeline_->collect_garbage(Lsn{190}, {}).value(), 0U);
+  EXPECT_EQ(layer_files(), layers().size());
+  EXPECT_EQ(get(0, 190), newest);
+  EXPECT_EQ(timeline_->collect_garbage(Lsn{150}, {}).value(), 0U);
+  EXPECT_EQ(get(0, 160), "NotFound");
+  open();
+  EXPECT_EQ(get(0, 190), newest);
+  EXPECT_EQ(get(0, 189), "NotFound");
+}
+
+TEST_F(TimelineTest, NothingIsCollectedThatIsNotOnDisk) {
+  VARVE_ASSERT_OK(put(0, 110, "+"));
+  EXPECT_TRUE(timeline_->collect_garbage(Lsn{110}, {}).failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_EQ(get(0, 105), "base 0");
+}
+
+TEST_F(TimelineTest, TheFeedWaitsWhileTooMuchIsInMemory) {
+  options_.memory_limit = 3 << 20;
+  open();
+  const std::string value(1 << 20, 'x');
+  for (uint64_t i = 0; i < 4; ++i) VARVE_ASSERT_OK(put(1, 110 + i, value, ValueKind::kImage));
+  EXPECT_TRUE(timeline_->wait_for_room({.deadline = Deadline::after(std::chrono::seconds(-1))})
+                  .failed_with(ErrorCode::kCancelled));
+  Result<> waited = make_error(ErrorCode::kInternal, "still waiting");
+  {
+    const std::jthread feed([&] { waited = timeline_->wait_for_room({}); });
+    // The wait gives all there is to the flush.
+    for (bool written = false; !written;) written = timeline_->flush().value();
+  }
+  VARVE_EXPECT_OK(waited);
+  EXPECT_LT(timeline_->memory_bytes(), 1U << 20);
+}
+
+TEST_F(TimelineTest, CheckpointsAndCompactionGoOnInTheBackground) {
+  options_.checkpoint_distance = 1 << 20;
+  options_.memory_limit = 2 << 20;
+  open();
+  std::atomic<int> checkpoints = 0;
+  ManualClock clock({}, ManualClock::Sleep::kWaits);
+  SeededRandom random(1);
+  std::optional<TimelineMaintenance> maintenance;
+  maintenance.emplace(*timeline_, clock, random,
+                      TimelineMaintenance::Options{.checkpointed = [&] { ++checkpoints; }});
+  // By distance.
+  const std::string value(400'000, 'x');
+  uint64_t lsn = 110;
+  while (checkpoints < 4) {
+    VARVE_ASSERT_OK(put(1, lsn++, value, ValueKind::kImage));
+    VARVE_ASSERT_OK(timeline_->wait_for_room({}));
+  }
+  // By time.
+  VARVE_ASSERT_OK(put(0, lsn, "+"));
+  while (timeline_->disk_consistent_lsn() < Lsn{lsn}) {
+    clock.advance(std::chrono::seconds(1));
+    std::this_thread::yield();
+  }
+  maintenance.reset();
+  EXPECT_EQ(get(0, lsn), "base 0+");
+}
+
 // --- against a model ---
 
 // Every value of every key at every LSN.
@@ -338,23 +420,42 @@ class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterf
     model_.forget_after(timeline_->last_record_lsn().value);
   }
 
-  void expect_same_at(uint64_t lsn) {
+  void collect() {
+    const uint64_t last = timeline_->disk_consistent_lsn().value;
+    cutoff_ = std::max(cutoff_, last - below(std::min<uint64_t>(last - kStart.value + 1, 20)));
+    pins_.insert(Lsn{cutoff_ + below(last - cutoff_ + 1)});
+    VARVE_ASSERT_OK(timeline_->collect_garbage(Lsn{cutoff_}, pins_));
+  }
+
+  void expect_same_at(VersionSource& source, uint64_t lsn) {
     std::map<Key, std::string> expected;
     for (uint32_t key = 0; key < kKeys; ++key) {
       const auto value = model_.get(key, lsn);
       if (value) expected.emplace(key_of(key), *value);
     }
-    EXPECT_EQ(scan(KeyRange::all(), Lsn{lsn}), expected) << "at " << lsn;
+    EXPECT_EQ(scan(source, KeyRange::all(), Lsn{lsn}), expected) << "at " << lsn;
     const auto key = static_cast<uint32_t>(below(kKeys));
-    EXPECT_EQ(get(key, lsn), model_.get(key, lsn).value_or("NotFound")) << key << " at " << lsn;
+    EXPECT_EQ(get(source, key, lsn), model_.get(key, lsn).value_or("NotFound"))
+        << key << " at " << lsn;
+  }
+
+  // What a branch that begins there, and has nothing of its own, reads.
+  void expect_same_on_branch(Lsn lsn) {
+    TimelineManifest branch;
+    branch.metadata = {.disk_consistent_lsn = lsn, .ancestor = kTimeline, .ancestor_lsn = lsn};
+    TimelineReader reader(branch, {.ancestor = timeline_->reader(), .redo = options_.redo});
+    expect_same_at(reader, lsn.value);
   }
 
   void expect_same() {
-    for (uint64_t lsn = kStart.value; lsn <= timeline_->last_record_lsn().value; ++lsn) {
-      expect_same_at(lsn);
+    for (uint64_t lsn = cutoff_; lsn <= timeline_->last_record_lsn().value; ++lsn) {
+      expect_same_at(*timeline_, lsn);
     }
+    for (const Lsn pin : pins_) expect_same_on_branch(pin);
   }
 
+  uint64_t cutoff_ = kStart.value;
+  std::set<Lsn> pins_;
   Model model_;
   SeededRandom random_{GetParam()};
 };
@@ -377,11 +478,14 @@ TEST_P(TimelineModelTest, EveryKeyIsReadAtEveryLsn) {
       case 4:
         if (below(4) == 0) crash();
         break;
+      case 5:
+        if (below(4) == 0) collect();
+        break;
       default:
         ingest_some();
     }
     const uint64_t last = timeline_->last_record_lsn().value;
-    expect_same_at(kStart.value + below(last - kStart.value + 1));
+    expect_same_at(*timeline_, cutoff_ + below(last - cutoff_ + 1));
   }
   expect_same();
   VARVE_ASSERT_OK(timeline_->checkpoint());
