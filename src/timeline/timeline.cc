@@ -199,8 +199,8 @@ Result<bool> Timeline::compact() {
   if (!merged.empty()) VARVE_TRY(replace_layers(merged));
   const auto layers = reader_->view()->layers;
   VARVE_ASSIGN(const LayerChange images,
-               make_images(*layers, layers->manifest->metadata.disk_consistent_lsn, *reader_, files_,
-                           options_.compaction));
+               make_images(*layers, layers->manifest->metadata.disk_consistent_lsn, *reader_,
+                           files_, options_.compaction));
   if (!images.empty()) VARVE_TRY(replace_layers(images));
   return !merged.empty() || !images.empty();
 }

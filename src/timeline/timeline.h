@@ -78,7 +78,8 @@ class Timeline : public VersionSource {
   // it.
   class Lease {
    public:
-    Lease(Lease&& other) noexcept : timeline_(std::exchange(other.timeline_, nullptr)), at_(other.at_) {}
+    Lease(Lease&& other) noexcept
+        : timeline_(std::exchange(other.timeline_, nullptr)), at_(other.at_) {}
     Lease& operator=(Lease&&) = delete;
     ~Lease();
 

@@ -7,9 +7,8 @@ namespace varve {
 TimelineMaintenance::TimelineMaintenance(Timeline& timeline, Clock& clock, Random& random,
                                          Options options)
     : timeline_(timeline), clock_(clock), random_(random), options_(std::move(options)) {
-  checkpoint_thread_ = std::jthread([this](const std::stop_token& stop) {
-    write_checkpoints(stop);
-  });
+  checkpoint_thread_ =
+      std::jthread([this](const std::stop_token& stop) { write_checkpoints(stop); });
   compaction_thread_ = std::jthread([this](const std::stop_token& stop) { compact(stop); });
 }
 

@@ -87,8 +87,8 @@ Result<> TimelineReader::check_readable(Lsn lsn) const {
 
 Result<> TimelineReader::check_kept(Lsn gc_cutoff_lsn, const ReadPoint& point) const {
   const Lsn last{last_lsn_.load(std::memory_order_acquire)};
-  const bool collected = !point.is_pinned && point.lsn < gc_cutoff_lsn &&
-                         !(is_retained_ && is_retained_(point.lsn));
+  const bool collected =
+      !point.is_pinned && point.lsn < gc_cutoff_lsn && !(is_retained_ && is_retained_(point.lsn));
   if (!collected && point.lsn <= last) return {};
   return make_error(ErrorCode::kNotFound,
                     "LSN {} is not kept by timeline {}: it can be read from {} to {}", point.lsn,

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <map>
@@ -310,6 +309,35 @@ TEST_F(TimelineTest, WhatNoReadNeedsIsCollected) {
   EXPECT_EQ(get(0, 189), "NotFound");
 }
 
+// As a merge makes them of delta layers that were written before and after an image.
+TEST_F(TimelineTest, WhatADeltaLayerHasBelowTheImageIsNotAppliedToIt) {
+  LayerFiles files(kept_->directory());
+  auto image = files.create().value();
+  VARVE_ASSERT_OK(
+      image.put({key_of(0), Lsn{120}, ValueKind::kImage, as_bytes(std::string_view("base 0+a"))}));
+  auto delta = files.create().value();
+  for (const auto& [lsn, value] : {std::pair{130, "+b"}, {110, "+a"}}) {
+    VARVE_ASSERT_OK(delta.put({key_of(0), Lsn{static_cast<uint64_t>(lsn)}, ValueKind::kRecord,
+                               as_bytes(std::string_view(value))}));
+  }
+  const KeyRange keys{key_of(0), key_of(1)};
+  VARVE_ASSERT_OK(kept_->change([&](LocalManifest& state) -> Result<> {
+    auto& listed = state.manifest.layers;
+    listed.push_back(local_entry(image.finish(LayerName::image(keys, Lsn{120})).value()));
+    listed.push_back(local_entry(delta.finish(LayerName::delta(keys, Lsn{101}, Lsn{141})).value()));
+    std::ranges::sort(listed, {}, &LayerEntry::name);
+    state.manifest.metadata.disk_consistent_lsn = Lsn{140};
+    return {};
+  }));
+  open();
+  for (const auto& [lsn, expected] :
+       {std::pair{110, "base 0+a"}, {120, "base 0+a"}, {140, "base 0+a+b"}}) {
+    const auto at = static_cast<uint64_t>(lsn);
+    EXPECT_EQ(get(0, at), expected);
+    EXPECT_EQ(scan(*timeline_, keys, Lsn{at}), (std::map<Key, std::string>{{key_of(0), expected}}));
+  }
+}
+
 TEST_F(TimelineTest, NothingIsCollectedThatIsNotOnDisk) {
   VARVE_ASSERT_OK(put(0, 110, "+"));
   EXPECT_TRUE(timeline_->collect_garbage(Lsn{110}, {}).failed_with(ErrorCode::kInvalidArgument));
@@ -404,7 +432,9 @@ class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterf
       const auto key = static_cast<uint32_t>(below(kKeys));
       const auto current = model_.get(key, lsn);
       const bool image = !current || below(8) == 0;
-      values.push_back(fmt::format("{}{}", image ? "image " : "+", lsn));
+      // Large enough for a merge to need several layer files.
+      values.push_back(fmt::format("{}{}{}", image ? "image " : "+", lsn,
+                                   std::string(below(1000), static_cast<char>('a' + lsn % 26))));
       versions.push_back({.key = key_of(key),
                           .lsn = Lsn{lsn},
                           .kind = image ? ValueKind::kImage : ValueKind::kRecord,

@@ -1,0 +1,123 @@
+#include "layer/version_cursor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/random.h"
+
+namespace varve {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Key key_of(uint8_t number) {
+  Key key;
+  key.bytes[0] = number;
+  return key;
+}
+
+// What is in a vector; may fail after some versions.
+class VectorCursor : public VersionCursor {
+ public:
+  explicit VectorCursor(std::vector<Version> versions, size_t fails_after = SIZE_MAX)
+      : versions_(std::move(versions)), fails_after_(fails_after) {}
+
+  const Version* current() const override {
+    return at_ < versions_.size() ? &versions_[at_] : nullptr;
+  }
+  Result<> next() override {
+    if (++at_ <= fails_after_) return {};
+    at_ = versions_.size();
+    return make_error(ErrorCode::kUnavailable, "nothing more can be read");
+  }
+
+ private:
+  const std::vector<Version> versions_;
+  const size_t fails_after_;
+  size_t at_ = 0;
+};
+
+Version version(uint8_t key, uint64_t lsn, ValueKind kind = ValueKind::kRecord) {
+  return {.key = key_of(key), .lsn = Lsn{lsn}, .kind = kind, .value = {}};
+}
+
+VersionCursorPointer cursor(std::vector<Version> versions) {
+  return std::make_unique<VectorCursor>(std::move(versions));
+}
+
+std::vector<std::string> read(VersionCursor& cursor) {
+  std::vector<std::string> read;
+  while (const Version* at = cursor.current()) {
+    read.push_back(fmt::format("{}@{}{}", at->key.bytes[0], at->lsn.value,
+                               at->kind == ValueKind::kImage ? " image" : ""));
+    EXPECT_TRUE(cursor.next().ok());
+  }
+  return read;
+}
+
+std::vector<VersionCursorPointer> all(VersionCursorPointer a, VersionCursorPointer b,
+                                      VersionCursorPointer c) {
+  std::vector<VersionCursorPointer> cursors;
+  cursors.push_back(std::move(a));
+  cursors.push_back(std::move(b));
+  cursors.push_back(std::move(c));
+  return cursors;
+}
+
+TEST(VersionCursor, MergesByKeyAndThenNewestFirst) {
+  const auto merged =
+      merge(all(cursor({version(1, 10), version(3, 20)}),
+                cursor({version(1, 20), version(1, 5), version(2, 7)}), cursor({})));
+  EXPECT_THAT(read(*merged), ElementsAre("1@20", "1@10", "1@5", "2@7", "3@20"));
+  const auto nothing = merge({});
+  EXPECT_EQ(nothing->current(), nullptr);
+}
+
+TEST(VersionCursor, AnImageComesBeforeARecordOfTheSameLsn) {
+  const auto merged =
+      merge(all(cursor({version(1, 10)}), cursor({version(1, 10, ValueKind::kImage)}), cursor({})));
+  EXPECT_THAT(read(*merged), ElementsAre("1@10 image", "1@10"));
+}
+
+TEST(VersionCursor, LimitsLeaveOutWhatLiesOutside) {
+  const std::vector<Version> versions{version(1, 30), version(1, 20), version(1, 10),
+                                      version(2, 40), version(3, 25)};
+  EXPECT_THAT(read(*between(cursor(versions), Lsn{20}, Lsn{30}).value()),
+              ElementsAre("1@30", "1@20", "3@25"));
+  EXPECT_THAT(read(*between(cursor(versions), Lsn{41}, Lsn{50}).value()), IsEmpty());
+}
+
+TEST(VersionCursor, AnErrorEndsTheReading) {
+  std::vector<VersionCursorPointer> cursors;
+  cursors.push_back(cursor({version(1, 10), version(3, 10)}));
+  cursors.push_back(std::make_unique<VectorCursor>(std::vector{version(2, 10), version(4, 10)}, 0));
+  const auto merged = merge(std::move(cursors));
+  EXPECT_TRUE(merged->next().ok());
+  EXPECT_TRUE(merged->next().failed_with(ErrorCode::kUnavailable));
+  EXPECT_EQ(merged->current(), nullptr);
+}
+
+TEST(VersionCursor, MergingGivesWhatSortingGives) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    SeededRandom random(seed);
+    std::vector<Version> expected;
+    std::vector<VersionCursorPointer> cursors;
+    for (uint64_t i = 0; i < 1 + random.next() % 6; ++i) {
+      std::vector<Version> versions;
+      for (uint64_t j = 0; j < random.next() % 20; ++j) {
+        versions.push_back(version(static_cast<uint8_t>(random.next() % 5), random.next() % 30));
+      }
+      std::ranges::sort(versions, comes_before);
+      expected.insert(expected.end(), versions.begin(), versions.end());
+      cursors.push_back(cursor(std::move(versions)));
+    }
+    std::ranges::sort(expected, comes_before);
+    EXPECT_EQ(read(*merge(std::move(cursors))), read(*cursor(expected))) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace varve
