@@ -58,4 +58,16 @@ struct CheckpointOptions {
 // memory that takes its time to answer.
 Result<Json> measure_checkpoints(const CheckpointOptions& options);
 
+struct IngestOptions {
+  uint64_t count = 1'000'000;
+  size_t value_size = 100;
+  bool images = false;  // Else records.
+  bool random_keys = false;
+  size_t batch = 64;  // Versions that are ingested at once.
+  uint64_t checkpoint_distance = 256ULL << 20;
+  std::filesystem::path scratch;
+};
+// Ingests versions into a timeline until all of them are in layer files, synced.
+Result<Json> measure_ingest(const IngestOptions& options);
+
 }  // namespace varve::bench

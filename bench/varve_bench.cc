@@ -56,6 +56,17 @@ int run(int argc, char** argv) {
     result = measure_checkpoints(checkpoints);
   });
 
+  IngestOptions ingest;
+  CLI::App* feed = app.add_subcommand("ingest", "Write versions into a timeline");
+  feed->add_option("--count", ingest.count)->capture_default_str();
+  feed->add_option("--value-size", ingest.value_size)->capture_default_str();
+  feed->add_flag("--images", ingest.images);
+  feed->add_flag("--random-keys", ingest.random_keys);
+  feed->add_option("--batch", ingest.batch)->capture_default_str();
+  feed->add_option("--checkpoint-distance", ingest.checkpoint_distance)->capture_default_str();
+  feed->add_option("--scratch", ingest.scratch, "An empty directory")->required();
+  feed->callback([&] { result = measure_ingest(ingest); });
+
   try {
     if (const auto logging = set_up_logging("warning"); !logging.ok()) result = logging.error();
     app.parse(argc, argv);
