@@ -70,6 +70,10 @@ class Timeline : public VersionSource {
   // Both, for everything that was ingested before the call.
   Result<> checkpoint();
 
+  // Takes over what an upload has noted about where layers are stored, so that those whose local
+  // files are gone can be read.
+  void take_over_uploads() { take_over_layers(); }
+
   // Merges delta layers where too many lie above each other, and makes image layers where chains
   // have grown long. Returns whether there was anything to do.
   Result<bool> compact();

@@ -2,114 +2,21 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <map>
 #include <thread>
 
 #include "base/random.h"
-#include "fs/directory.h"
-#include "fs/temporary_directory.h"
-#include "storage_sync/test_support/sync_fixture.h"
-#include "timeline/test_support/append_redo.h"
-#include "timeline/timeline_draft.h"
+#include "timeline/test_support/timeline_fixture.h"
 #include "timeline/timeline_maintenance.h"
 
 namespace varve {
 namespace {
 
 using test_support::AppendRedo;
-using test_support::kTenant;
-using test_support::kTimeline;
+using test_support::key_of;
+using test_support::kStart;
+using test_support::TimelineTest;
 using testing::HasSubstr;
-
-constexpr Lsn kStart{100};
-constexpr uint32_t kKeys = 40;
-
-Key key_of(uint32_t number) {
-  Key key = test_support::key_at(5);
-  store_big(key.bytes.data() + 14, number);
-  return key;
-}
-
-// Where syncing costs nothing, if there is such a place: these tests make many small files.
-std::filesystem::path scratch() {
-  const std::filesystem::path memory = "/dev/shm";
-  return ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
-}
-
-class TimelineTest : public ::testing::Test {
- protected:
-  // Half of the keys are there from the start.
-  void SetUp() override {
-    auto draft = TimelineDraft::create({.id = {kTenant, kTimeline},
-                                        .timelines_directory = directory_.path(),
-                                        .image_lsn = kStart,
-                                        .layer_size = 600})
-                     .value();
-    for (uint32_t i = 0; i < kKeys; i += 2) {
-      VARVE_ASSERT_OK(draft.put_image(key_of(i), as_bytes(fmt::format("base {}", i))));
-    }
-    VARVE_ASSERT_OK(draft.finish({.disk_consistent_lsn = kStart, .gc_cutoff_lsn = kStart}));
-    VARVE_ASSERT_OK(draft.publish());
-    open();
-  }
-
-  // As after a crash: only what is in files is there.
-  void open() {
-    timeline_.reset();
-    const auto files = directory_.path() / kTimeline.to_string();
-    kept_ = std::make_shared<KeptTimeline>(files, LocalManifest::read(files).value());
-    auto opened = Timeline::open(kept_, options_);
-    VARVE_ASSERT_OK(opened);
-    timeline_ = *std::move(opened);
-  }
-
-  Result<> put(uint32_t key, uint64_t lsn, std::string_view value,
-               ValueKind kind = ValueKind::kRecord) {
-    const Version version{
-        .key = key_of(key), .lsn = Lsn{lsn}, .kind = kind, .value = as_bytes(value)};
-    return timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, {&version, 1});
-  }
-  static std::string get(VersionSource& source, uint32_t key, uint64_t lsn) {
-    auto found = source.get(key_of(key), Lsn{lsn});
-    return found.ok() ? std::string(as_text(*found)) : std::string(name(found.error().code()));
-  }
-  std::string get(uint32_t key, uint64_t lsn) { return get(*timeline_, key, lsn); }
-  static std::map<Key, std::string> scan(VersionSource& source, const KeyRange& range, Lsn lsn) {
-    std::map<Key, std::string> found;
-    VARVE_EXPECT_OK(source.scan(range, lsn, [&](const Key& key, ByteView image) -> Result<> {
-      EXPECT_TRUE(found.empty() || found.rbegin()->first < key);
-      found.emplace(key, as_text(image));
-      return {};
-    }));
-    return found;
-  }
-  size_t layer_files() {
-    size_t files = 0;
-    const auto entries = list_directory(kept_->directory()).value();
-    for (const DirectoryEntry& entry : entries) {
-      files += LayerName::parse(entry.name).ok() ? 1 : 0;
-    }
-    return files;
-  }
-  const std::vector<LayerEntry>& layers() {
-    state_ = kept_->get();
-    return state_->manifest.layers;
-  }
-  // Those that no compaction has merged.
-  size_t flushed_layers() {
-    return static_cast<size_t>(std::ranges::count_if(layers(), holds_all_keys, &LayerEntry::name));
-  }
-
-  TemporaryDirectory directory_ = TemporaryDirectory::create("varve-", scratch()).value();
-  Timeline::Options options_{
-      .compaction = {.merged_layers = 3, .layers_above_image = 2, .layer_size = 600},
-      .redo = std::make_shared<AppendRedo>()};
-  std::shared_ptr<KeptTimeline> kept_;
-  std::shared_ptr<const LocalManifest> state_;
-  std::unique_ptr<Timeline> timeline_;
-};
 
 TEST_F(TimelineTest, WhatIsIngestedIsReadAtEveryLsn) {
   VARVE_ASSERT_OK(put(0, 110, "+a"));
@@ -366,10 +273,10 @@ TEST_F(TimelineTest, CheckpointsAndCompactionGoOnInTheBackground) {
   options_.memory_limit = 2 << 20;
   open();
   std::atomic<int> checkpoints = 0;
-  ManualClock clock({}, ManualClock::Sleep::kWaits);
+  ManualClock waiting({}, ManualClock::Sleep::kWaits);
   SeededRandom random(1);
   std::optional<TimelineMaintenance> maintenance;
-  maintenance.emplace(*timeline_, clock, random,
+  maintenance.emplace(*timeline_, waiting, random,
                       TimelineMaintenance::Options{.checkpointed = [&] { ++checkpoints; }});
   // By distance.
   const std::string value(400'000, 'x');
@@ -381,151 +288,12 @@ TEST_F(TimelineTest, CheckpointsAndCompactionGoOnInTheBackground) {
   // By time.
   VARVE_ASSERT_OK(put(0, lsn, "+"));
   while (timeline_->disk_consistent_lsn() < Lsn{lsn}) {
-    clock.advance(std::chrono::seconds(1));
+    waiting.advance(std::chrono::seconds(1));
     std::this_thread::yield();
   }
   maintenance.reset();
   EXPECT_EQ(get(0, lsn), "base 0+");
 }
-
-// --- against a model ---
-
-// Every value of every key at every LSN.
-class Model {
- public:
-  void put(uint32_t key, uint64_t lsn, const std::string& value) { values_[key][lsn] = value; }
-  std::optional<std::string> get(uint32_t key, uint64_t lsn) const {
-    const auto versions = values_.find(key);
-    if (versions == values_.end()) return std::nullopt;
-    const auto after = versions->second.upper_bound(lsn);
-    if (after == versions->second.begin()) return std::nullopt;
-    return std::prev(after)->second;
-  }
-  void forget_after(uint64_t lsn) {
-    for (auto& [key, versions] : values_) versions.erase(versions.upper_bound(lsn), versions.end());
-  }
-
- private:
-  std::map<uint32_t, std::map<uint64_t, std::string>> values_;
-};
-
-class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterface<uint64_t> {
- protected:
-  void SetUp() override {
-    TimelineTest::SetUp();
-    for (uint32_t i = 0; i < kKeys; i += 2) {
-      model_.put(i, kStart.value, fmt::format("base {}", i));
-    }
-  }
-
-  uint64_t below(uint64_t limit) { return random_.next() % limit; }
-
-  void ingest_some() {
-    const uint64_t before = timeline_->last_record_lsn().value;
-    uint64_t lsn = before;
-    std::vector<std::string> values;
-    std::vector<Version> versions;
-    const uint64_t count = 1 + below(6);
-    values.reserve(count);
-    for (uint64_t i = 0; i < count; ++i) {
-      lsn += 1 + below(3);
-      const auto key = static_cast<uint32_t>(below(kKeys));
-      const auto current = model_.get(key, lsn);
-      const bool image = !current || below(8) == 0;
-      // Large enough for a merge to need several layer files.
-      values.push_back(fmt::format("{}{}{}", image ? "image " : "+", lsn,
-                                   std::string(below(1000), static_cast<char>('a' + lsn % 26))));
-      versions.push_back({.key = key_of(key),
-                          .lsn = Lsn{lsn},
-                          .kind = image ? ValueKind::kImage : ValueKind::kRecord,
-                          .value = as_bytes(values.back())});
-      model_.put(key, lsn, image ? values.back() : *current + values.back());
-    }
-    lsn += below(2);
-    VARVE_ASSERT_OK(timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, versions));
-  }
-
-  void crash() {
-    open();
-    model_.forget_after(timeline_->last_record_lsn().value);
-  }
-
-  void collect() {
-    const uint64_t last = timeline_->disk_consistent_lsn().value;
-    cutoff_ = std::max(cutoff_, last - below(std::min<uint64_t>(last - kStart.value + 1, 20)));
-    pins_.insert(Lsn{cutoff_ + below(last - cutoff_ + 1)});
-    VARVE_ASSERT_OK(timeline_->collect_garbage(Lsn{cutoff_}, pins_));
-  }
-
-  void expect_same_at(VersionSource& source, uint64_t lsn) {
-    std::map<Key, std::string> expected;
-    for (uint32_t key = 0; key < kKeys; ++key) {
-      const auto value = model_.get(key, lsn);
-      if (value) expected.emplace(key_of(key), *value);
-    }
-    EXPECT_EQ(scan(source, KeyRange::all(), Lsn{lsn}), expected) << "at " << lsn;
-    const auto key = static_cast<uint32_t>(below(kKeys));
-    EXPECT_EQ(get(source, key, lsn), model_.get(key, lsn).value_or("NotFound"))
-        << key << " at " << lsn;
-  }
-
-  // What a branch that begins there, and has nothing of its own, reads.
-  void expect_same_on_branch(Lsn lsn) {
-    TimelineManifest branch;
-    branch.metadata = {.disk_consistent_lsn = lsn, .ancestor = kTimeline, .ancestor_lsn = lsn};
-    TimelineReader reader(branch, {.ancestor = timeline_->reader(), .redo = options_.redo});
-    expect_same_at(reader, lsn.value);
-  }
-
-  void expect_same() {
-    for (uint64_t lsn = cutoff_; lsn <= timeline_->last_record_lsn().value; ++lsn) {
-      expect_same_at(*timeline_, lsn);
-    }
-    for (const Lsn pin : pins_) expect_same_on_branch(pin);
-  }
-
-  uint64_t cutoff_ = kStart.value;
-  std::set<Lsn> pins_;
-  Model model_;
-  SeededRandom random_{GetParam()};
-};
-
-TEST_P(TimelineModelTest, EveryKeyIsReadAtEveryLsn) {
-  for (int step = 0; step < 120 && !HasFatalFailure(); ++step) {
-    switch (below(12)) {
-      case 0:
-        timeline_->freeze();
-        break;
-      case 1:
-        VARVE_ASSERT_OK(timeline_->flush());
-        break;
-      case 2:
-        VARVE_ASSERT_OK(timeline_->checkpoint());
-        break;
-      case 3:
-        VARVE_ASSERT_OK(timeline_->compact());
-        break;
-      case 4:
-        if (below(4) == 0) crash();
-        break;
-      case 5:
-        if (below(4) == 0) collect();
-        break;
-      default:
-        ingest_some();
-    }
-    const uint64_t last = timeline_->last_record_lsn().value;
-    expect_same_at(*timeline_, cutoff_ + below(last - cutoff_ + 1));
-  }
-  expect_same();
-  VARVE_ASSERT_OK(timeline_->checkpoint());
-  VARVE_ASSERT_OK(timeline_->compact());
-  expect_same();
-  crash();
-  expect_same();
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, TimelineModelTest, ::testing::Range<uint64_t>(0, 20));
 
 TEST_F(TimelineTest, IsReadWhileItIsWrittenAndCompacted) {
   std::atomic<bool> done = false;
