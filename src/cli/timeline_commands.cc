@@ -51,6 +51,33 @@ void add_import(const Command& timeline) {
   });
 }
 
+void add_branch(const Command& timeline) {
+  struct Options {
+    std::string parent;
+    std::string lsn;
+    std::string name;
+  };
+  const auto options = std::make_shared<Options>();
+  const Command branch =
+      timeline.leaf("branch", "Make a timeline that goes on from another one, without copying it");
+  branch.app->add_option("TENANT/PARENT", options->parent, "IDs or names")->required();
+  branch.app->add_option("--lsn", options->lsn, "Where it begins (default: the last LSN)")
+      ->check(check_lsn);
+  branch.app->add_option("--name", options->name, "A name, unique within the tenant");
+  branch.with_work_directory().with_json().run([&common = *branch.common, options]() -> Result<> {
+    VARVE_ASSIGN(const auto server, common.open_server());
+    VARVE_ASSIGN(const TimelineInfo parent, server->tenants().timeline(options->parent));
+    Lsn lsn = parent.metadata.disk_consistent_lsn;
+    if (!options->lsn.empty()) {
+      VARVE_ASSIGN(lsn, Lsn::parse(options->lsn));
+    }
+    VARVE_ASSIGN(const TimelineInfo made,
+                 server->tenants().branch_timeline(parent.id, lsn, options->name));
+    print_timeline(common, made);
+    return {};
+  });
+}
+
 void add_list(const Command& timeline) {
   const auto tenant = std::make_shared<std::string>();
   const Command list = timeline.leaf("list", "List the timelines of a tenant");
@@ -119,6 +146,7 @@ Result<> remove(const CommonOptions& common, PageServer& server, const TimelineI
 void add_timeline_commands(const Command& root) {
   const Command timeline = root.group("timeline", "Timelines: the history of one cluster each");
   add_import(timeline);
+  add_branch(timeline);
   add_list(timeline);
   add_simple(timeline, "show", "Show a timeline",
              [](const CommonOptions& common, PageServer&, const TimelineInfo& found) -> Result<> {

@@ -229,6 +229,12 @@ Result<TenantManager::State> TenantManager::newest_state(const TenantTimelineId&
                                                          KnownTimeline& timeline) {
   if (timeline.damage) return timeline.damage->context(fmt::format("timeline {}", id));
   if (State known = known_state(id, timeline)) return known;
+  if (auto empty = empty_branch(id, timeline)) {
+    LocalManifest local;
+    local.remote_consistent_lsn = empty->metadata.disk_consistent_lsn;
+    local.manifest = *std::move(empty);
+    return std::make_shared<const LocalManifest>(std::move(local));
+  }
   if (options_.remote == nullptr || timeline.remote_head == 0) {
     return make_error(ErrorCode::kNotFound, "timeline {} has no data", id);
   }
@@ -395,15 +401,36 @@ Result<TimelineDraft> TenantManager::start_timeline(const TenantId& tenant, Lsn 
   return draft;
 }
 
+Result<TimelineInfo> TenantManager::branch_timeline(const TenantTimelineId& parent, Lsn lsn,
+                                                    const std::string& name) {
+  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(parent));
+  VARVE_TRY(check_new_timeline(parent.tenant, name));
+  VARVE_ASSIGN(const State newest, newest_state(parent, *timeline));
+  TimelineMetadata metadata = newest->manifest.metadata;
+  if (lsn < metadata.gc_cutoff_lsn || metadata.disk_consistent_lsn < lsn) {
+    return make_error(ErrorCode::kNotFound,
+                      "LSN {} is not kept by timeline {}: a branch can begin from {} to {}", lsn,
+                      parent, metadata.gc_cutoff_lsn, metadata.disk_consistent_lsn);
+  }
+  metadata.ancestor = parent.timeline;
+  metadata.ancestor_lsn = lsn;
+  metadata.disk_consistent_lsn = lsn;
+  metadata.previous_record_lsn = std::min(metadata.previous_record_lsn, lsn);
+  VARVE_ASSIGN(TimelineDraft draft, start_timeline(parent.tenant, lsn));
+  VARVE_TRY(draft.finish(metadata));
+  return commit_timeline(std::move(draft), name, {});
+}
+
 Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const std::string& name,
                                                     const ByteProgress& progress) {
   const TenantTimelineId id = draft.manifest().manifest.id;
+  const TimelineMetadata& metadata = draft.manifest().manifest.metadata;
   VARVE_TRY(check_new_timeline(id.tenant, name));
   KnownTenant& tenant = startup_.tenants.at(id.tenant);
   const TimelineRegistration registration{.id = id.timeline,
                                           .name = name,
-                                          .ancestor = std::nullopt,
-                                          .ancestor_lsn = {},
+                                          .ancestor = metadata.ancestor,
+                                          .ancestor_lsn = metadata.ancestor_lsn,
                                           .created_at = options_.clock->now(),
                                           .deleted = false};
   VARVE_TRY(change_tenant(id.tenant, [&](TenantManifest& manifest) -> Result<> {

@@ -96,6 +96,10 @@ class TenantManager {
   // Checks that the timeline may be created, before the work begins.
   Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
   Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn);
+  // A timeline that is what its parent is at `lsn`, without a copy of anything. The parent keeps
+  // that LSN for as long as the branch is there. NotFound when it cannot be read.
+  Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
+                                       const std::string& name);
   // Registers, uploads and publishes a draft that is finished. On error nothing of it counts,
   // unless its last request had landed unnoticed: then the timeline is there, whole, at the next
   // open.

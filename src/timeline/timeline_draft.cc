@@ -49,10 +49,10 @@ Result<> TimelineDraft::close_layer(const Key& end) {
 }
 
 Result<> TimelineDraft::finish(const TimelineMetadata& metadata) {
-  if (!writer_) {
+  if (!writer_ && !metadata.ancestor) {
     return make_error(ErrorCode::kInvalidArgument, "timeline {} has no data", options_.id);
   }
-  VARVE_TRY(close_layer(Key::max()));
+  if (writer_) VARVE_TRY(close_layer(Key::max()));
   manifest_.manifest.metadata = metadata;
   std::ranges::sort(manifest_.manifest.layers, {}, &LayerEntry::name);
   return manifest_.write(directory_);

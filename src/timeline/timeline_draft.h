@@ -32,7 +32,8 @@ class TimelineDraft : public VersionSink {
 
   Result<> put_image(const Key& key, ByteView image) override;
 
-  // Closes the last layer and writes the metadata file. InvalidArgument when nothing was put.
+  // Closes the last layer and writes the metadata file. InvalidArgument when nothing was put, but
+  // for a branch, which has what its ancestor has.
   Result<> finish(const TimelineMetadata& metadata);
 
   // After finish(): where the files are, and what the metadata file holds. Changes to it are to be
