@@ -458,7 +458,14 @@ Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const s
   timeline.registration = registration;
   if (options_.remote != nullptr) {
     KeptTimeline committed(draft.directory(), draft.manifest());
-    VARVE_TRY(upload(committed, {}, progress));
+    auto uploaded = upload(committed, {}, progress);
+    if (!uploaded.ok() && registration.ancestor && retryable(uploaded.code())) {
+      // A branch is there once it is registered.
+      log_error(fmt::format("timeline {} was made, and its log has yet to be begun", id),
+                uploaded.error());
+    } else {
+      VARVE_TRY(uploaded);
+    }
     draft.manifest() = *committed.get();
     timeline.remote_head = draft.manifest().head.sequence;
   }

@@ -169,6 +169,42 @@ TEST_P(Interrupted, ATenantIsThereAndOwnedOrNotThereAndItsNameIsFree) {
       });
 }
 
+TEST_P(Interrupted, ABranchIsThereWholeOrNotAtAll) {
+  TenantTimelineId parent;
+  interrupt_everywhere(
+      [&](TenantManager& manager) {
+        const TenantId tenant = manager.create_tenant(std::nullopt, "acme").value().id;
+        parent = import(manager, tenant, "main").value().id;
+      },
+      [&](TenantManager& manager) {
+        const Lsn lsn = manager.timeline("acme/main")->metadata.disk_consistent_lsn;
+        return succeed(manager.branch_timeline(parent, lsn, "copy"));
+      },
+      [&](const std::filesystem::path& directory) {
+        const TemporaryDirectory empty = TemporaryDirectory::create().value();
+        const size_t count =
+            open_at(directory, &server.context()).value().timelines(parent.tenant)->size();
+        for (const auto& place : {directory, empty.path()}) {
+          TenantManager manager = open_at(place, &server.context()).value();
+          const auto timelines = manager.timelines(parent.tenant);
+          VARVE_ASSERT_OK(timelines);
+          EXPECT_EQ(timelines->size(), count);
+          for (const TimelineInfo& timeline : *timelines) expect_readable(manager, timeline.id);
+        }
+        TenantManager manager = open_at(directory, &server.context()).value();
+        const Lsn lsn = manager.timeline("acme/main")->metadata.disk_consistent_lsn;
+        const auto again = manager.branch_timeline(parent, lsn, "copy");
+        if (count == 1) {
+          VARVE_ASSERT_OK(again);
+        } else {
+          EXPECT_TRUE(again.failed_with(ErrorCode::kConflict));
+        }
+        EXPECT_TRUE(manager.delete_timeline(parent).failed_with(ErrorCode::kConflict));
+        VARVE_ASSERT_OK(manager.delete_timeline(manager.timeline("acme/copy")->id));
+        VARVE_ASSERT_OK(manager.delete_timeline(parent));
+      });
+}
+
 TEST_P(Interrupted, ADeletionLeavesTheWholeTimelineOrNone) {
   TenantTimelineId id;
   interrupt_everywhere(
