@@ -48,9 +48,10 @@ const ListedLog* RemoteListing::find(const LogName& log) const {
 
 Result<RemoteListing> list_remote(RemoteStorage& storage, std::string_view prefix,
                                   const CallOptions& options) {
-  VARVE_ASSIGN(const auto objects, list_in_shards(storage, prefix, options));
+  VARVE_ASSIGN(const ShardedListing listed, list_in_shards(storage, prefix, options));
   RemoteListing listing;
-  for (const ObjectInfo& object : objects) {
+  listing.storage_time = listed.storage_time;
+  for (const ObjectInfo& object : listed.objects) {
     ++listing.object_count;
     listing.total_size += object.size;
     auto name = ObjectName::parse(object.key);
@@ -59,11 +60,11 @@ Result<RemoteListing> list_remote(RemoteStorage& storage, std::string_view prefi
       continue;
     }
     ListedLog& log = listing.logs[name->log];
-    ListedObject listed{*name, object.size, object.last_modified};
+    ListedObject named{*name, object.size, object.last_modified};
     if (name->kind == ObjectKind::kPack) {
-      log.packs.push_back(std::move(listed));
+      log.packs.push_back(std::move(named));
     } else {
-      add_archive(log, std::move(listed));
+      add_archive(log, std::move(named));
     }
   }
   return listing;

@@ -37,6 +37,8 @@ struct RemoteListing {
   std::map<LogName, ListedLog> logs;
   // Keys under the prefix that are not those of objects: reported, left alone.
   std::vector<std::string> foreign_keys;
+  // The storage's clock when the listing began.
+  Timestamp storage_time;
   uint64_t object_count = 0;
   uint64_t total_size = 0;  // Bytes.
 

@@ -54,15 +54,16 @@ std::vector<std::string> listing_borders(std::string_view prefix, std::string_vi
   return borders;
 }
 
-Result<std::vector<ObjectInfo>> list_in_shards(RemoteStorage& storage, std::string_view prefix,
+Result<ShardedListing> list_in_shards(RemoteStorage& storage, std::string_view prefix,
                                                const CallOptions& options) {
-  std::vector<ObjectInfo> objects;
+  ShardedListing listing;
   std::string after;
   for (int i = 0; i < kPagesInTurn; ++i) {
     VARVE_ASSIGN(ListPage page, storage.list(prefix, after, options));
-    std::ranges::move(page.objects, std::back_inserter(objects));
+    if (i == 0) listing.storage_time = page.storage_time;
+    std::ranges::move(page.objects, std::back_inserter(listing.objects));
     after = std::move(page.continuation);
-    if (after.empty()) return objects;
+    if (after.empty()) return listing;
   }
 
   std::vector<Shard> shards{{.after = after, .last = {}}};
@@ -76,8 +77,8 @@ Result<std::vector<ObjectInfo>> list_in_shards(RemoteStorage& storage, std::stri
                            VARVE_ASSIGN(parts[i], list_shard(storage, prefix, shards[i], call));
                            return {};
                          }));
-  for (auto& part : parts) std::ranges::move(part, std::back_inserter(objects));
-  return objects;
+  for (auto& part : parts) std::ranges::move(part, std::back_inserter(listing.objects));
+  return listing;
 }
 
 }  // namespace varve

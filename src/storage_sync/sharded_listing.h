@@ -8,10 +8,17 @@
 
 namespace varve {
 
-// Every object under a prefix, in the order of keys, as list_all() gives them. The first pages come
-// one after the other, for most prefixes have no more; what follows is divided by the first digit
-// of the IDs in the keys, which are drawn at random.
-Result<std::vector<ObjectInfo>> list_in_shards(RemoteStorage& storage, std::string_view prefix,
+struct ShardedListing {
+  // In the order of keys, as list_all() gives them.
+  std::vector<ObjectInfo> objects;
+  // The storage's clock when it gave the first of them.
+  Timestamp storage_time;
+};
+
+// Every object under a prefix. The first pages come one after the other, for most prefixes have no
+// more; what follows is divided by the first digit of the IDs in the keys, which are drawn at
+// random.
+Result<ShardedListing> list_in_shards(RemoteStorage& storage, std::string_view prefix,
                                                const CallOptions& options);
 
 // Where what follows `last` under `prefix` is divided: ascending, all above `last`.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/random.h"
+#include "storage_sync/remote_gc.h"
 #include "timeline/test_support/timeline_fixture.h"
 
 namespace varve {
@@ -84,6 +85,12 @@ class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterf
     timeline_->take_over_uploads();
   }
 
+  void collect_remotely() {
+    if (kept_->get()->head.sequence == 0) return;
+    clock.advance(std::chrono::minutes(below(100)));
+    VARVE_ASSERT_OK(collect_remote_garbage(server.context(), *kept_, {}));
+  }
+
   // Frees the local copy of some layers that are remote.
   void evict() {
     for (const LayerEntry& layer : layers()) {
@@ -153,7 +160,7 @@ class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterf
 
 TEST_P(TimelineModelTest, EveryKeyIsReadAtEveryLsn) {
   for (int step = 0; step < 150 && !HasFatalFailure(); ++step) {
-    switch (below(16)) {
+    switch (below(17)) {
       case 0:
         timeline_->freeze();
         break;
@@ -179,6 +186,9 @@ TEST_P(TimelineModelTest, EveryKeyIsReadAtEveryLsn) {
         evict();
         break;
       case 8:
+        collect_remotely();
+        break;
+      case 9:
         if (below(4) == 0) lose_work_directory();
         break;
       default:
