@@ -129,6 +129,16 @@ Result<> checkpoint(const CommonOptions& common, PageServer& server, const Timel
   return {};
 }
 
+Result<> collect_garbage(const CommonOptions& common, PageServer& server,
+                         const TimelineInfo& found) {
+  VARVE_ASSIGN(const CollectedGarbage collected, server.tenants().collect_garbage(found.id));
+  const Json json = to_json(found.id, collected);
+  common.json ? print_json(json) : print_fields(json);
+  if (collected.failed.empty()) return {};
+  return collected.failed.front().error.context(
+      fmt::format("{} objects could not be deleted", collected.failed.size()));
+}
+
 Result<> remove(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
   VARVE_TRY(server.tenants().delete_timeline(found.id));
   if (common.json) {
@@ -155,6 +165,8 @@ void add_timeline_commands(const Command& root) {
              });
   add_simple(timeline, "checkpoint", "Bring what is local only into the remote storage",
              checkpoint);
+  add_simple(timeline, "gc", "Delete what is no longer needed from the remote storage",
+             collect_garbage);
   add_simple(timeline, "delete", "Delete a timeline for good", remove);
 }
 

@@ -64,6 +64,14 @@ Json to_json(const TenantInfo& tenant) {
   return json;
 }
 
+Json to_json(const TenantTimelineId& timeline, const CollectedGarbage& collected) {
+  return {{"tenant_id", timeline.tenant.to_string()},
+          {"timeline_id", timeline.timeline.to_string()},
+          {"deleted_objects", collected.objects},
+          {"deleted_bytes", collected.bytes},
+          {"failed_objects", collected.failed.size()}};
+}
+
 Json to_json(const TimelineInfo& timeline) {
   Json json{{"tenant_id", timeline.id.tenant.to_string()},
             {"timeline_id", timeline.id.timeline.to_string()},

@@ -48,9 +48,9 @@ class Judge {
   }
   // By itself or, where it is gone by now, by the next one, which is younger.
   bool commit_is_old(uint64_t sequence) const {
-    const auto commit = std::ranges::lower_bound(
-        listed_.archives, sequence, {},
-        [](const ListedObject& archive) { return archive.name.sequence; });
+    const auto commit =
+        std::ranges::lower_bound(listed_.archives, sequence, {},
+                                 [](const ListedObject& archive) { return archive.name.sequence; });
     return commit != listed_.archives.end() && is_old(*commit);
   }
 
@@ -68,7 +68,9 @@ Result<> forget_what_is_gone(KeptTimeline& timeline, const ListedLog& listed,
     for (const ListedObject& object : *objects) there.insert(object.name.file_name());
   }
   for (const ListedObject& object : deleted) there.erase(object.name.file_name());
-  const auto is_gone = [&](const RetiredObject& retired) { return !there.contains(retired.object); };
+  const auto is_gone = [&](const RetiredObject& retired) {
+    return !there.contains(retired.object);
+  };
   if (std::ranges::none_of(timeline.get()->manifest.retired, is_gone)) return {};
   return timeline.change([&](LocalManifest& state) -> Result<> {
     std::erase_if(state.manifest.retired, is_gone);
@@ -89,8 +91,8 @@ Result<std::vector<ListedObject>> find_collectable(const LocalManifest& state, c
   for (const auto* objects : {&listed->archives, &listed->packs}) {
     for (const ListedObject& object : *objects) {
       // The head is what everything is judged by.
-      const bool is_head = object.name.kind != ObjectKind::kPack &&
-                           object.name.sequence == state.head.sequence;
+      const bool is_head =
+          object.name.kind != ObjectKind::kPack && object.name.sequence == state.head.sequence;
       if (!is_head && judge.may_go(object)) collectable.push_back(object);
     }
   }

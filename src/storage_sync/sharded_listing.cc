@@ -55,7 +55,7 @@ std::vector<std::string> listing_borders(std::string_view prefix, std::string_vi
 }
 
 Result<ShardedListing> list_in_shards(RemoteStorage& storage, std::string_view prefix,
-                                               const CallOptions& options) {
+                                      const CallOptions& options) {
   ShardedListing listing;
   std::string after;
   for (int i = 0; i < kPagesInTurn; ++i) {

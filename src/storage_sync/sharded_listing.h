@@ -19,7 +19,7 @@ struct ShardedListing {
 // more; what follows is divided by the first digit of the IDs in the keys, which are drawn at
 // random.
 Result<ShardedListing> list_in_shards(RemoteStorage& storage, std::string_view prefix,
-                                               const CallOptions& options);
+                                      const CallOptions& options);
 
 // Where what follows `last` under `prefix` is divided: ascending, all above `last`.
 std::vector<std::string> listing_borders(std::string_view prefix, std::string_view last);

@@ -520,6 +520,19 @@ Result<bool> TenantManager::sync_timeline(const TenantTimelineId& id,
   return true;
 }
 
+Result<CollectedGarbage> TenantManager::collect_garbage(const TenantTimelineId& id) {
+  VARVE_TRY(usable_timeline(id));
+  VARVE_TRY(check_changeable(id.tenant));
+  const auto kept = store_->timeline(id);
+  if (options_.remote == nullptr || kept == nullptr) {
+    return make_error(ErrorCode::kConflict,
+                      "timeline {} is not both here and in a remote storage: there is nothing to "
+                      "compare",
+                      id);
+  }
+  return collect_remote_garbage(*options_.remote, *kept, options_.call);
+}
+
 Result<> TenantManager::delete_timeline(const TenantTimelineId& id) {
   VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
   VARVE_TRY(check_changeable(id.tenant));

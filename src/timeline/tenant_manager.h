@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "storage_sync/remote_gc.h"
 #include "storage_sync/sync_startup.h"
 #include "storage_sync/tenant_log.h"
 #include "storage_sync/upload.h"
@@ -109,6 +110,10 @@ class TenantManager {
   // Brings the timeline to where it is to be, in the calling thread: uploads what is not remote
   // yet, or downloads what is behind. Returns whether there was anything.
   Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress);
+
+  // Deletes the objects of the timeline's log that nothing needs any more. Conflict when this work
+  // directory does not own the tenant, or has no state of the timeline.
+  Result<CollectedGarbage> collect_garbage(const TenantTimelineId& id);
 
   // Commits the deletion for good, then frees the local files. What a crash leaves of that is freed
   // by the next open.
