@@ -129,6 +129,23 @@ Result<> checkpoint(const CommonOptions& common, PageServer& server, const Timel
   return {};
 }
 
+Result<> prefetch(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
+  {
+    ProgressDisplay fetching("prefetch: downloaded");
+    VARVE_TRY(server.tenants().prefetch_timeline(found.id, show(fetching)));
+  }
+  VARVE_ASSIGN(const TimelineInfo now, server.tenants().timeline(found.id.to_string()));
+  print_timeline(common, now);
+  return {};
+}
+
+Result<> drop_local(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
+  VARVE_ASSIGN(const auto freed, server.tenants().drop_local_layers(found.id));
+  const Json json = to_json(found.id, freed);
+  common.json ? print_json(json) : print_fields(json);
+  return {};
+}
+
 Result<> collect_garbage(const CommonOptions& common, PageServer& server,
                          const TimelineInfo& found) {
   VARVE_ASSIGN(const CollectedGarbage collected, server.tenants().collect_garbage(found.id));
@@ -165,6 +182,8 @@ void add_timeline_commands(const Command& root) {
              });
   add_simple(timeline, "checkpoint", "Bring what is local only into the remote storage",
              checkpoint);
+  add_simple(timeline, "prefetch", "Bring what is remote only into the work directory", prefetch);
+  add_simple(timeline, "drop-local", "Free the local copies of what is remote", drop_local);
   add_simple(timeline, "gc", "Delete what is no longer needed from the remote storage",
              collect_garbage);
   add_simple(timeline, "delete", "Delete a timeline for good", remove);

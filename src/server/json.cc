@@ -72,6 +72,13 @@ Json to_json(const TenantTimelineId& timeline, const CollectedGarbage& collected
           {"failed_objects", collected.failed.size()}};
 }
 
+Json to_json(const TenantTimelineId& timeline, const TenantManager::FreedLayers& freed) {
+  return {{"tenant_id", timeline.tenant.to_string()},
+          {"timeline_id", timeline.timeline.to_string()},
+          {"freed_layers", freed.layers},
+          {"freed_bytes", freed.bytes}};
+}
+
 Json to_json(const TimelineInfo& timeline) {
   Json json{{"tenant_id", timeline.id.tenant.to_string()},
             {"timeline_id", timeline.id.timeline.to_string()},

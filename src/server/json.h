@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 Json to_json(const TenantInfo& tenant);
 Json to_json(const TimelineInfo& timeline);
 Json to_json(const TenantTimelineId& timeline, const CollectedGarbage& collected);
+Json to_json(const TenantTimelineId& timeline, const TenantManager::FreedLayers& freed);
 Json to_json(const StatusReport& status);
 Json to_json(const RestoreReport& restore);
 Json to_json(const ListedObject& object);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "base/logging.h"
 #include "fs/directory.h"
@@ -22,6 +23,11 @@ namespace {
 bool may_have_landed(ErrorCode code) {
   return code != ErrorCode::kConflict && code != ErrorCode::kInvalidArgument &&
          code != ErrorCode::kDenied;
+}
+
+TaskProgress without_task(const ByteProgress& progress) {
+  if (!progress) return {};
+  return [&progress](const SyncTask&, uint64_t done, uint64_t total) { progress(done, total); };
 }
 
 }  // namespace
@@ -510,14 +516,60 @@ Result<bool> TenantManager::sync_timeline(const TenantTimelineId& id,
                                           const ByteProgress& progress) {
   VARVE_ASSIGN(const auto task, pending_task(id));
   if (!task) return false;
-  TaskProgress task_progress;
-  if (progress) {
-    task_progress = [&](const SyncTask&, uint64_t done, uint64_t total) { progress(done, total); };
-  }
-  TimelineSyncRunner runner(*options_.remote, *store_, task_progress);
+  TimelineSyncRunner runner(*options_.remote, *store_, without_task(progress));
   VARVE_TRY(runner.run(*task, options_.call));
   note_ready(id);
   return true;
+}
+
+Result<> TenantManager::prefetch_timeline(const TenantTimelineId& id,
+                                          const ByteProgress& progress) {
+  VARVE_ASSIGN(KnownTimeline* const timeline, usable_timeline(id));
+  VARVE_ASSIGN(const State newest, newest_state(id, *timeline));
+  // What was never uploaded is here.
+  if (options_.remote == nullptr || newest->head.sequence == 0) return {};
+  TimelineSyncRunner runner(*options_.remote, *store_, without_task(progress));
+  VARVE_TRY(runner.run(SyncTask::download(id, newest->head.sequence), options_.call));
+  note_ready(id);
+  return {};
+}
+
+Result<TenantManager::FreedLayers> TenantManager::drop_local_layers(const TenantTimelineId& id) {
+  VARVE_TRY(usable_timeline(id));
+  FreedLayers freed;
+  const State local = local_state(id);
+  if (local == nullptr) return freed;
+  std::vector<LayerEntry> droppable;
+  std::ranges::copy_if(local->manifest.layers, std::back_inserter(droppable),
+                       [](const LayerEntry& layer) { return layer.stored.is_remote(); });
+  if (options_.remote == nullptr || droppable.empty()) return freed;
+
+  // This may be the last copy that is given up: the other one must be there.
+  const LogName log{id.tenant, id.timeline};
+  VARVE_ASSIGN(const RemoteListing listing,
+               list_remote(options_.remote->storage, log.prefix(), options_.call));
+  std::set<std::string> listed;
+  if (const ListedLog* objects = listing.find(log)) {
+    for (const ListedObject& object : objects->archives) listed.insert(object.name.file_name());
+    for (const ListedObject& object : objects->packs) listed.insert(object.name.file_name());
+  }
+  for (const LayerEntry& layer : droppable) {
+    if (listed.contains(layer.stored.object)) continue;
+    return make_error(ErrorCode::kCorrupted,
+                      "object {}{} is missing in the remote storage, which holds layer {}: the "
+                      "local copies stay",
+                      log.prefix(), layer.stored.object, layer.name.to_string());
+  }
+  const auto directory = store_->timeline_directory(id);
+  for (const LayerEntry& layer : droppable) {
+    const auto path = directory / layer.name.to_string();
+    VARVE_ASSIGN(const bool is_here, path_exists(path));
+    if (!is_here) continue;
+    VARVE_TRY(remove_file(path));
+    ++freed.layers;
+    freed.bytes += layer.size;
+  }
+  return freed;
 }
 
 Result<CollectedGarbage> TenantManager::collect_garbage(const TenantTimelineId& id) {

@@ -111,6 +111,17 @@ class TenantManager {
   // yet, or downloads what is behind. Returns whether there was anything.
   Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress);
 
+  // Brings all layers that are not here into the work directory.
+  Result<> prefetch_timeline(const TenantTimelineId& id, const ByteProgress& progress);
+
+  struct FreedLayers {
+    size_t layers = 0;
+    uint64_t bytes = 0;
+  };
+  // Frees the local copies of the layers that are remote; from then on they are read from there.
+  // Lists the timeline's log first: Corrupted, and nothing is freed, when an object is missing.
+  Result<FreedLayers> drop_local_layers(const TenantTimelineId& id);
+
   // Deletes the objects of the timeline's log that nothing needs any more. Conflict when this work
   // directory does not own the tenant, or has no state of the timeline.
   Result<CollectedGarbage> collect_garbage(const TenantTimelineId& id);
