@@ -187,8 +187,12 @@ Result<TenantInfo> PageServer::attach_tenant(const TenantId& id) {
 Result<> PageServer::delete_timeline(const TenantTimelineId& id) {
   if (engine_) engine_->loop().forget(id);
   auto deleted = tenants_->delete_timeline(id);
-  // It stays, and so does what is left to do for it.
-  if (!deleted.ok() && engine_) schedule_pending_tasks(id.tenant);
+  if (deleted.ok()) {
+    forget_remote_lag(metrics_, id);
+  } else if (engine_) {
+    // It stays, and so does what is left to do for it.
+    schedule_pending_tasks(id.tenant);
+  }
   return deleted;
 }
 

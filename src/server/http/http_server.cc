@@ -115,6 +115,8 @@ class HttpServer::Listener : public httplib::Server {
   void set_handlers(Router router, Metrics& metrics) {
     router_.emplace(std::move(router));
     metrics_ = &metrics;
+    in_flight_ = metrics.gauge("varve_http_requests_in_flight",
+                               "Requests of the HTTP API that are being handled.");
   }
 
  private:
@@ -177,9 +179,11 @@ class HttpServer::Listener : public httplib::Server {
   void handle(const Route& route, const Request& request, const httplib::Request& from,
               httplib::Response& response) {
     const BootTime started = system_clock().boot_time();
+    in_flight_->add(1);
     const Answer answer = call(route, request);
     const double seconds =
         std::chrono::duration<double>(system_clock().boot_time() - started).count();
+    in_flight_->add(-1);
     give(answer, response);
     metrics_
         ->counter("varve_http_requests_total", "Requests of the HTTP API that were handled.",
@@ -215,6 +219,7 @@ class HttpServer::Listener : public httplib::Server {
   const StopEvent& stop_;
   std::optional<Router> router_;
   Metrics* metrics_ = nullptr;
+  std::optional<Gauge> in_flight_;
 };
 
 HttpServer::HttpServer(HttpServerOptions options)

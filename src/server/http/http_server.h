@@ -23,7 +23,7 @@ struct HttpServerOptions {
   ConnectionLimits connection = {};
 };
 
-// Counts varve_http_requests_total and varve_http_request_seconds.
+// Counts varve_http_requests_total, varve_http_request_seconds and varve_http_requests_in_flight.
 class HttpServer {
  public:
   // Takes the address, so that nobody else can have it; nothing is answered yet. Conflict when it
