@@ -79,6 +79,13 @@ Gauge Metrics::gauge(const std::string& name, const std::string& help, const Met
       family(state_->gauges, state_->registry, prometheus::BuildGauge(), name, help).Add(labels));
 }
 
+void Metrics::remove_gauge(const std::string& name, const MetricLabels& labels) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->gauges.find(name);
+  if (found == state_->gauges.end() || !found->second->Has(labels)) return;
+  found->second->Remove(&found->second->Add(labels));
+}
+
 Histogram Metrics::histogram(const std::string& name, const std::string& help,
                              const MetricLabels& labels, const std::vector<double>& buckets) {
   const std::lock_guard lock(state_->mutex);

@@ -81,6 +81,10 @@ class Metrics {
                       const MetricLabels& labels = {},
                       const std::vector<double>& buckets = duration_buckets());
 
+  // For what a label names and is no more: its last value would be told for ever. No handle of the
+  // series may be used any more; that it never was is no error.
+  void remove_gauge(const std::string& name, const MetricLabels& labels);
+
   // Everything, in Prometheus' text exposition format 0.0.4.
   std::string text() const;
   // Everything, sorted by name and labels.

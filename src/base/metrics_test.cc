@@ -65,6 +65,18 @@ TEST(Metrics, CountFromSeveralThreadsWhileTheyAreRead) {
   EXPECT_THAT(metrics.text(), HasSubstr("varve_test_total 1000\n"));
 }
 
+TEST(Metrics, ARemovedGaugeIsToldNoMoreAndMayComeBack) {
+  Metrics metrics;
+  metrics.remove_gauge("varve_test", {{"of", "nothing"}});
+  metrics.gauge("varve_test", "Things.", {{"of", "a"}}).set(1);
+  metrics.gauge("varve_test", "Things.", {{"of", "b"}}).set(2);
+  metrics.remove_gauge("varve_test", {{"of", "a"}});
+  metrics.remove_gauge("varve_test", {{"of", "a"}});
+  EXPECT_EQ(metrics.samples(), (std::vector<MetricSample>{{"varve_test", {{"of", "b"}}, 2}}));
+  metrics.gauge("varve_test", "Things.", {{"of", "a"}}).add(3);
+  EXPECT_EQ(metrics.samples().front(), (MetricSample{"varve_test", {{"of", "a"}}, 3}));
+}
+
 TEST(MetricsDeathTest, AMisusedNameEndsTheProgram) {
   Metrics metrics;
   metrics.counter("varve_test_total", "Things.");

@@ -6,6 +6,7 @@
 namespace varve {
 
 void add_init_command(const Command& root);
+void add_serve_command(const Command& root);
 void add_tenant_commands(const Command& root);
 void add_timeline_commands(const Command& root);
 void add_restore_command(const Command& root);

@@ -12,7 +12,7 @@ void add_init_command(const Command& root) {
       "init",
       "Make a work directory with its varve.toml, and the last component of a file:// remote");
   CommonOptions& common = *root.common;
-  init.with_work_directory().with_json().run([&common]() -> Result<> {
+  init.with_work_directory().with_serve_settings().with_json().run([&common]() -> Result<> {
     Settings settings;
     common.overrides.apply(settings);
     if (common.overrides.remote) VARVE_TRY(parse_remote_url(*common.overrides.remote));

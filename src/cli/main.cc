@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   const Command root{&app, &common, &action};
   add_init_command(root);
+  add_serve_command(root);
   add_tenant_commands(root);
   add_timeline_commands(root);
   add_restore_command(root);

@@ -56,6 +56,24 @@ const Command& Command::with_pg_user() const {
   return *this;
 }
 
+const Command& Command::with_serve_settings() const {
+  app->add_option("--listen", common->overrides.listen,
+                  "Where the server listens; port 0 picks a free one (default: 127.0.0.1:9898)")
+      ->envname("VARVE_LISTEN");
+  app->add_option("--token-file", common->overrides.token_file,
+                  "A file with the bearer token that requests must have, readable by its owner "
+                  "alone (default: none is asked for)")
+      ->transform([](const std::string& path) {
+        return path.empty() ? path : std::filesystem::absolute(path).string();
+      })
+      ->envname("VARVE_TOKEN_FILE");
+  app->add_option("--stop-timeout", common->overrides.stop_timeout,
+                  "How many seconds what runs may still take when the server is stopped (default: "
+                  "10)")
+      ->envname("VARVE_STOP_TIMEOUT");
+  return *this;
+}
+
 const Command& Command::with_json() const {
   app->add_flag("--json", common->json, "Print the result as one JSON document");
   return *this;

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "runtime/call_options.h"
+#include "server/open_page_service.h"
 #include "server/page_server.h"
 #include "server/settings.h"
 
@@ -24,9 +25,14 @@ struct CommonOptions {
   std::stop_token stop;
 
   CallOptions call() const { return {.stop = stop}; }
+  // In this process, also where a server runs: then it is Conflict.
   Result<std::unique_ptr<PageServer>> open_server() const {
-    return PageServer::open(
-        {.work_directory = work_directory, .overrides = overrides, .call = call()});
+    VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(work_directory));
+    return PageServer::open(std::move(directory), {.overrides = overrides, .call = call()});
+  }
+  // Of the server that runs, or in this process.
+  Result<std::unique_ptr<PageService>> open_service() const {
+    return open_page_service(work_directory, overrides, call());
   }
 };
 
@@ -53,6 +59,8 @@ struct Command {
   const Command& with_log_level() const;
   const Command& with_compression_level() const;
   const Command& with_pg_user() const;
+  // What only `varve serve` goes by.
+  const Command& with_serve_settings() const;
   const Command& with_json() const;
 };
 

@@ -48,4 +48,8 @@ void print_fields(const Json& object) {
   }
 }
 
+void print_object(const CommonOptions& common, const Json& object) {
+  common.json ? print_json(object) : print_fields(object);
+}
+
 }  // namespace varve

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
 #include "server/json.h"
 
 namespace varve {
@@ -20,5 +21,8 @@ void print_table(const Json& rows, const std::vector<Column>& columns);
 
 // "key: value" a line; nested things as compact JSON.
 void print_fields(const Json& object);
+
+// One object, as JSON where --json was given.
+void print_object(const CommonOptions& common, const Json& object);
 
 }  // namespace varve

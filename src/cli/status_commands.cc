@@ -10,23 +10,23 @@
 namespace varve {
 namespace {
 
-void print_status(const StatusReport& status) {
-  const Json json = to_json(status);
-  print_table(json.at("timelines"), {{"TENANT", "tenant_id"},
-                                     {"TIMELINE", "timeline_id"},
-                                     {"NAME", "name"},
-                                     {"STATE", "state"},
-                                     {"LAST LSN", "last_record_lsn"},
-                                     {"REMOTE LSN", "remote_consistent_lsn"}});
-  fmt::print("\n{} to be synchronised; {} stored remotely\n", status.queue_length,
-             format_bytes(status.stored_bytes));
+void print_status(const Json& status) {
+  const auto number = [&](const char* key) { return status.at(key).get<uint64_t>(); };
+  print_table(status.at("timelines"), {{"TENANT", "tenant_id"},
+                                       {"TIMELINE", "timeline_id"},
+                                       {"NAME", "name"},
+                                       {"STATE", "state"},
+                                       {"LAST LSN", "last_record_lsn"},
+                                       {"REMOTE LSN", "remote_consistent_lsn"}});
+  fmt::print("\n{} to be synchronised; {} stored remotely\n", number("queue_length"),
+             format_bytes(number("stored_bytes")));
   std::string requests;
-  for (const auto& [kind, count] : json.at("requests").items()) {
+  for (const auto& [kind, count] : status.at("requests").items()) {
     if (count.get<uint64_t>() > 0) requests += fmt::format("{} {}, ", count.get<uint64_t>(), kind);
   }
   fmt::print("requests so far: {}{} sent, {} received, ${:.6f} at the prices of S3\n", requests,
-             format_bytes(status.requests.bytes_sent), format_bytes(status.requests.bytes_received),
-             status.cost_usd);
+             format_bytes(number("bytes_sent")), format_bytes(number("bytes_received")),
+             status.at("cost_usd").get<double>());
 }
 
 void add_status(const Command& root) {
@@ -35,10 +35,10 @@ void add_status(const Command& root) {
       root.leaf("status", "States, LSNs, what is left to do, requests and what they cost");
   status.app->add_option("TENANT/TIMELINE", *address, "Only this timeline: IDs or names");
   status.with_work_directory().with_json().run([&common = *status.common, address]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
-    VARVE_ASSIGN(const StatusReport report,
-                 server->status(address->empty() ? std::nullopt : std::optional(*address)));
-    common.json ? print_json(to_json(report)) : print_status(report);
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Json report,
+                 service->status(address->empty() ? std::nullopt : std::optional(*address)));
+    common.json ? print_json(report) : print_status(report);
     return {};
   });
 }
@@ -47,39 +47,40 @@ void add_wait(const Command& root) {
   struct Options {
     std::string timeline;
     std::string lsn;
-    WaitFor what = WaitFor::kRemote;
+    WaitGoal goal = WaitGoal::kRemote;
     double timeout_seconds = 0;
   };
-  static const std::map<std::string, WaitFor> kGoals{{"ingested", WaitFor::kIngested},
-                                                     {"checkpointed", WaitFor::kCheckpointed},
-                                                     {"remote", WaitFor::kRemote}};
+  static const std::map<std::string, WaitGoal> kGoals{
+      {std::string(name(WaitGoal::kIngested)), WaitGoal::kIngested},
+      {std::string(name(WaitGoal::kCheckpointed)), WaitGoal::kCheckpointed},
+      {std::string(name(WaitGoal::kRemote)), WaitGoal::kRemote}};
   const auto options = std::make_shared<Options>();
   const Command wait = root.leaf("wait", "Wait until a timeline has reached an LSN");
   wait.app->add_option("TENANT/TIMELINE", options->timeline, "IDs or names")->required();
   wait.app->add_option("--lsn", options->lsn, "The LSN to wait for")->required()->check(check_lsn);
-  wait.app->add_option("--for", options->what, "ingested, checkpointed or remote")
+  wait.app->add_option("--for", options->goal, "ingested, checkpointed or remote")
       ->required()
       ->transform(CLI::CheckedTransformer(kGoals));
   CLI::Option* timeout =
       wait.app->add_option("--timeout", options->timeout_seconds, "Seconds (default: no limit)")
           ->check(CLI::NonNegativeNumber);
-  wait.with_work_directory().with_json().run([&common = *wait.common, options,
-                                              timeout]() -> Result<> {
-    VARVE_ASSIGN(const Lsn lsn, Lsn::parse(options->lsn));
-    CallOptions call = common.call();
-    if (timeout->count() > 0) {
-      call.deadline = Deadline::after(std::chrono::duration_cast<Duration>(
-          std::chrono::duration<double>(options->timeout_seconds)));
-    }
-    VARVE_ASSIGN(const auto server, common.open_server());
-    ProgressDisplay display("wait: transferred");
-    VARVE_ASSIGN(const TimelineInfo reached,
-                 server->wait(options->timeline, lsn, options->what, call,
-                              [&](uint64_t done, uint64_t total) { display.update(done, total); }));
-    const Json json = to_json(reached);
-    common.json ? print_json(json) : print_fields(json);
-    return {};
-  });
+  wait.with_work_directory().with_json().run(
+      [&common = *wait.common, options, timeout]() -> Result<> {
+        VARVE_ASSIGN(const Lsn lsn, Lsn::parse(options->lsn));
+        CallOptions call = common.call();
+        if (timeout->count() > 0) {
+          call.deadline = Deadline::after(std::chrono::duration_cast<Duration>(
+              std::chrono::duration<double>(options->timeout_seconds)));
+        }
+        VARVE_ASSIGN(const auto service, common.open_service());
+        ProgressDisplay display("wait: transferred");
+        VARVE_ASSIGN(
+            const Json reached,
+            service->wait({.timeline = options->timeline, .lsn = lsn, .goal = options->goal}, call,
+                          [&](uint64_t done, uint64_t total) { display.update(done, total); }));
+        print_object(common, reached);
+        return {};
+      });
 }
 
 }  // namespace

@@ -8,16 +8,11 @@
 namespace varve {
 namespace {
 
-void print_tenant(const CommonOptions& common, const TenantInfo& tenant) {
-  const Json json = to_json(tenant);
-  common.json ? print_json(json) : print_fields(json);
-}
-
 void add_list(const Command& tenant) {
   const Command list = tenant.leaf("list", "List the tenants, local and remote");
   list.with_work_directory().with_json().run([&common = *list.common]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
-    const Json json = to_json_array(server->tenants().tenants());
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Json json, service->tenants());
     if (common.json) {
       print_json(json);
     } else {
@@ -46,9 +41,9 @@ void add_create(const Command& tenant) {
     if (!options->id.empty()) {
       VARVE_ASSIGN(id, TenantId::parse(options->id));
     }
-    VARVE_ASSIGN(const auto server, common.open_server());
-    VARVE_ASSIGN(const TenantInfo made, server->tenants().create_tenant(id, options->name));
-    print_tenant(common, made);
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Json made, service->create_tenant({.id = id, .name = options->name}));
+    print_object(common, made);
     return {};
   });
 }
@@ -58,9 +53,9 @@ void add_show(const Command& tenant) {
   const Command show = tenant.leaf("show", "Show a tenant");
   show.app->add_option("TENANT", *wanted, "ID or name")->required();
   show.with_work_directory().with_json().run([&common = *show.common, wanted]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
-    VARVE_ASSIGN(const TenantInfo found, server->tenants().tenant(*wanted));
-    print_tenant(common, found);
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Json found, service->tenant(*wanted));
+    print_object(common, found);
     return {};
   });
 }
@@ -71,10 +66,9 @@ void add_attach(const Command& tenant) {
       "attach", "Take a tenant over: from now on only this work directory writes to it");
   attach.app->add_option("TENANT", *wanted, "ID or name")->required();
   attach.with_work_directory().with_json().run([&common = *attach.common, wanted]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
-    VARVE_ASSIGN(const TenantInfo found, server->tenants().tenant(*wanted));
-    VARVE_ASSIGN(const TenantInfo attached, server->tenants().attach_tenant(found.id));
-    print_tenant(common, attached);
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Json attached, service->attach_tenant(*wanted));
+    print_object(common, attached);
     return {};
   });
 }

@@ -9,11 +9,6 @@
 namespace varve {
 namespace {
 
-void print_timeline(const CommonOptions& common, const TimelineInfo& timeline) {
-  const Json json = to_json(timeline);
-  common.json ? print_json(json) : print_fields(json);
-}
-
 ByteProgress show(ProgressDisplay& display) {
   return [&display](uint64_t done, uint64_t total) { display.update(done, total); };
 }
@@ -46,7 +41,7 @@ void add_import(const Command& timeline) {
                        reading.update(progress.bytes_done, progress.bytes_total);
                      },
                      show(sending)));
-    print_timeline(common, made);
+    print_object(common, to_json(made));
     return {};
   });
 }
@@ -73,7 +68,7 @@ void add_branch(const Command& timeline) {
     }
     VARVE_ASSIGN(const TimelineInfo made,
                  server->tenants().branch_timeline(parent.id, lsn, options->name));
-    print_timeline(common, made);
+    print_object(common, to_json(made));
     return {};
   });
 }
@@ -83,10 +78,8 @@ void add_list(const Command& timeline) {
   const Command list = timeline.leaf("list", "List the timelines of a tenant");
   list.app->add_option("TENANT", *tenant, "ID or name")->required();
   list.with_work_directory().with_json().run([&common = *list.common, tenant]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
-    VARVE_ASSIGN(const TenantInfo owner, server->tenants().tenant(*tenant));
-    VARVE_ASSIGN(const auto timelines, server->tenants().timelines(owner.id));
-    const Json json = to_json_array(timelines);
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Json json, service->timelines(*tenant));
     if (common.json) {
       print_json(json);
     } else {
@@ -103,67 +96,75 @@ void add_list(const Command& timeline) {
 }
 
 // The commands whose only argument is a timeline.
-using TimelineAction =
-    std::function<Result<>(const CommonOptions&, PageServer&, const TimelineInfo&)>;
+using TimelineAction = std::function<Result<>(const CommonOptions&, const std::string& address)>;
 void add_simple(const Command& timeline, const std::string& name, const std::string& description,
                 TimelineAction action) {
   const auto address = std::make_shared<std::string>();
   const Command command = timeline.leaf(name, description);
   command.app->add_option("TENANT/TIMELINE", *address, "IDs or names")->required();
   command.with_work_directory().with_json().run(
-      [&common = *command.common, address, action = std::move(action)]() -> Result<> {
-        VARVE_ASSIGN(const auto server, common.open_server());
-        VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(*address));
-        return action(common, *server, found);
+      [&common = *command.common, address, action = std::move(action)] {
+        return action(common, *address);
       });
 }
 
-Result<> checkpoint(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
-  const std::string address = found.id.to_string();
+Result<> show_timeline(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto service, common.open_service());
+  VARVE_ASSIGN(const Json found, service->timeline(address));
+  print_object(common, found);
+  return {};
+}
+
+Result<> checkpoint(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto server, common.open_server());
+  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
   {
     ProgressDisplay sending("checkpoint: uploaded");
-    VARVE_TRY(server.tenants().sync_timeline(found.id, show(sending)));
+    VARVE_TRY(server->tenants().sync_timeline(found.id, show(sending)));
   }
-  VARVE_ASSIGN(const TimelineInfo now, server.tenants().timeline(address));
-  print_timeline(common, now);
+  VARVE_ASSIGN(const TimelineInfo now, server->tenants().timeline(found.id.to_string()));
+  print_object(common, to_json(now));
   return {};
 }
 
-Result<> prefetch(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
+Result<> prefetch(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto server, common.open_server());
+  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
   {
     ProgressDisplay fetching("prefetch: downloaded");
-    VARVE_TRY(server.tenants().prefetch_timeline(found.id, show(fetching)));
+    VARVE_TRY(server->tenants().prefetch_timeline(found.id, show(fetching)));
   }
-  VARVE_ASSIGN(const TimelineInfo now, server.tenants().timeline(found.id.to_string()));
-  print_timeline(common, now);
+  VARVE_ASSIGN(const TimelineInfo now, server->tenants().timeline(found.id.to_string()));
+  print_object(common, to_json(now));
   return {};
 }
 
-Result<> drop_local(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
-  VARVE_ASSIGN(const auto freed, server.tenants().drop_local_layers(found.id));
-  const Json json = to_json(found.id, freed);
-  common.json ? print_json(json) : print_fields(json);
+Result<> drop_local(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto server, common.open_server());
+  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
+  VARVE_ASSIGN(const auto freed, server->tenants().drop_local_layers(found.id));
+  print_object(common, to_json(found.id, freed));
   return {};
 }
 
-Result<> collect_garbage(const CommonOptions& common, PageServer& server,
-                         const TimelineInfo& found) {
-  VARVE_ASSIGN(const CollectedGarbage collected, server.tenants().collect_garbage(found.id));
-  const Json json = to_json(found.id, collected);
-  common.json ? print_json(json) : print_fields(json);
+Result<> collect_garbage(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto server, common.open_server());
+  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
+  VARVE_ASSIGN(const CollectedGarbage collected, server->tenants().collect_garbage(found.id));
+  print_object(common, to_json(found.id, collected));
   if (collected.failed.empty()) return {};
   return collected.failed.front().error.context(
       fmt::format("{} objects could not be deleted", collected.failed.size()));
 }
 
-Result<> remove(const CommonOptions& common, PageServer& server, const TimelineInfo& found) {
-  VARVE_TRY(server.tenants().delete_timeline(found.id));
+Result<> remove(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto service, common.open_service());
+  VARVE_ASSIGN(const Json deleted, service->delete_timeline(address));
   if (common.json) {
-    print_json({{"tenant_id", found.id.tenant.to_string()},
-                {"timeline_id", found.id.timeline.to_string()},
-                {"deleted", true}});
+    print_json(deleted);
   } else {
-    fmt::print("timeline {} is deleted\n", found.id);
+    fmt::print("timeline {}/{} is deleted\n", deleted.at("tenant_id").get<std::string>(),
+               deleted.at("timeline_id").get<std::string>());
   }
   return {};
 }
@@ -175,11 +176,7 @@ void add_timeline_commands(const Command& root) {
   add_import(timeline);
   add_branch(timeline);
   add_list(timeline);
-  add_simple(timeline, "show", "Show a timeline",
-             [](const CommonOptions& common, PageServer&, const TimelineInfo& found) -> Result<> {
-               print_timeline(common, found);
-               return {};
-             });
+  add_simple(timeline, "show", "Show a timeline", show_timeline);
   add_simple(timeline, "checkpoint", "Bring what is local only into the remote storage",
              checkpoint);
   add_simple(timeline, "prefetch", "Bring what is remote only into the work directory", prefetch);

@@ -6,16 +6,20 @@
 #include "fs/temporary_directory.h"
 #include "layer/pipelined_sink.h"
 #include "remote_storage/prices.h"
+#include "storage_sync/remote_listing.h"
 #include "timeline/lag_metrics.h"
 
 namespace varve {
 namespace {
 
 constexpr uint32_t kPostgresVersion = 15;
+// Whoever asks for the status waits for it.
+constexpr Duration kListingTimeout = std::chrono::seconds(5);
 
-bool reached(const TimelineInfo& timeline, Lsn lsn, WaitFor what) {
-  return lsn <= (what == WaitFor::kRemote ? timeline.remote_consistent_lsn
-                                          : timeline.metadata.disk_consistent_lsn);
+// The requests that change what is stored.
+uint64_t changes(const RequestCounts& counts) {
+  return counts.total(Operation::kPut) + counts.total(Operation::kMultipartComplete) +
+         counts.total(Operation::kDelete);
 }
 
 Result<RestoreReport> restore_timeline(TenantManager& tenants, const RestoreRequest& request,
@@ -37,36 +41,50 @@ Result<RestoreReport> restore_timeline(TenantManager& tenants, const RestoreRequ
 
 }  // namespace
 
-Result<std::unique_ptr<PageServer>> PageServer::open(const Options& options) {
-  VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(options.work_directory));
+Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory,
+                                                     const Options& options) {
   std::unique_ptr<PageServer> server(new PageServer(std::move(directory)));
   server->settings_ = server->directory_.settings();
   options.overrides.apply(server->settings_);
   VARVE_TRY(check_settings(server->settings_));
   VARVE_TRY(set_up_logging(server->settings_.log_level));
   server->call_ = options.call;
-  server->counts_at_start_ = server->directory_.read_request_counts();
+  server->counts_kept_ = server->directory_.read_request_counts();
   if (!server->settings_.remote.empty()) {
     VARVE_ASSIGN(server->remote_,
                  RemoteAccess::open({.url = server->settings_.remote,
                                      .access = LocalFs::Access::kReadWrite,
-                                     .initial_counts = server->counts_at_start_,
+                                     .initial_counts = server->counts_kept_,
                                      .compression_level = server->settings_.compression_level,
                                      .metrics = &server->metrics_}));
   }
   VARVE_ASSIGN(
       TenantManager tenants,
-      TenantManager::open({.work_directory = options.work_directory,
+      TenantManager::open({.work_directory = server->directory_.path(),
                            .remote = server->remote_ ? &server->remote_->context() : nullptr,
                            .call = options.call}));
   server->tenants_.emplace(std::move(tenants));
+  server->stored_bytes_ = server->tenants_->remote_listing().total_size;
+  server->changes_listed_ = changes(server->request_counts());
   return server;
 }
 
 PageServer::~PageServer() {
-  if (!remote_ || remote_->counts() == counts_at_start_) return;
-  auto written = directory_.write_request_counts(remote_->counts());
+  stop_sync();
+  auto written = keep_request_counts();
   if (!written.ok()) log_error("the counts of requests were not kept", written.error());
+}
+
+RequestCounts PageServer::request_counts() const {
+  return remote_ ? remote_->counts() : counts_kept_;
+}
+
+Result<> PageServer::keep_request_counts() {
+  const RequestCounts counts = request_counts();
+  if (counts == counts_kept_) return {};
+  VARVE_TRY(directory_.write_request_counts(counts));
+  counts_kept_ = counts;
+  return {};
 }
 
 Result<TimelineInfo> PageServer::import_timeline(const std::string& tenant_name,
@@ -113,10 +131,11 @@ Result<StatusReport> PageServer::status(const std::optional<std::string>& timeli
   }
   report.queue_length =
       static_cast<size_t>(std::ranges::count_if(report.timelines, &TimelineInfo::sync_pending));
-  report.requests = remote_ ? remote_->counts() : counts_at_start_;
+  report.requests = request_counts();
   report.cost_usd = cost_usd(report.requests);
-  report.stored_bytes = tenants_->remote_listing().total_size;
-  SyncMetrics(metrics_).set_remaining(report.queue_length);
+  report.stored_bytes = stored_bytes();
+  // A sync engine counts for itself, and this may be about one timeline only.
+  if (!engine_) SyncMetrics(metrics_).set_remaining(report.queue_length);
   for (const TimelineInfo& info : report.timelines) {
     export_remote_lag(metrics_, info, system_clock().now());
   }
@@ -124,40 +143,68 @@ Result<StatusReport> PageServer::status(const std::optional<std::string>& timeli
   return report;
 }
 
-Result<TimelineInfo> PageServer::wait(const std::string& timeline, Lsn lsn, WaitFor what,
-                                      const CallOptions& call, const ByteProgress& progress) {
-  VARVE_ASSIGN(TimelineInfo info, tenants_->timeline(timeline));
-  if (reached(info, lsn, what)) return info;
-  VARVE_ASSIGN(auto task, tenants_->pending_task(info.id));
-  if (task) {
-    TaskProgress task_progress;
-    if (progress) {
-      task_progress = [&](const SyncTask&, uint64_t done, uint64_t total) {
-        progress(done, total);
-      };
-    }
-    SyncEngine engine({.progress = task_progress}, remote_->context(), tenants_->store(),
-                      tenants_->states(), metrics_);
-    engine.start({}, {*task});
-    VARVE_TRY(wait_until_synced(info.id, call)
-                  .context(fmt::format("wait of timeline {} for {}", timeline, lsn)));
-    VARVE_ASSIGN(info, tenants_->timeline(timeline));
-    if (reached(info, lsn, what)) return info;
+// A start lists what is stored. What this process has changed since shows in another listing, which
+// costs something, and is therefore left out as long as nothing was sent.
+uint64_t PageServer::stored_bytes() {
+  const uint64_t changes_now = changes(request_counts());
+  if (changes_now == changes_listed_) return stored_bytes_;
+  const CallOptions soon{.deadline = Deadline::after(kListingTimeout)};
+  const auto listing = list_remote(remote_->context().storage, kTenantsPrefix, soon);
+  if (!listing.ok()) {
+    spdlog::warn("what is stored is told as it was before the last changes: {}",
+                 listing.error().message());
+    return stored_bytes_;
   }
-  return make_error(ErrorCode::kConflict,
-                    "timeline {} is at {} ({} remote), nothing feeds it, and it will not reach {}",
-                    timeline, info.metadata.disk_consistent_lsn, info.remote_consistent_lsn, lsn);
+  changes_listed_ = changes_now;
+  stored_bytes_ = listing->total_size;
+  return stored_bytes_;
 }
 
-// Until nothing is left to do; an error that would only come again ends it.
-Result<> PageServer::wait_until_synced(const TenantTimelineId& id, const CallOptions& call) {
-  uint64_t seen = 0;
-  for (;;) {
-    VARVE_ASSIGN(const auto task, tenants_->pending_task(id));
-    if (!task) return {};
-    const auto failure = tenants_->states().last_failure(id);
-    if (failure && !retryable(failure->code())) return *failure;
-    VARVE_ASSIGN(seen, tenants_->states().wait_for_report(seen, system_clock(), call));
+std::string PageServer::metrics_text() {
+  for (const TimelineInfo& info : tenants_->local_timelines()) {
+    export_remote_lag(metrics_, info, system_clock().now());
+  }
+  return metrics_.text();
+}
+
+void PageServer::start_sync(SyncEngine::Options options, std::vector<TimelineSyncStatus> states,
+                            const std::vector<SyncTask>& first_tasks) {
+  if (!remote_) return;
+  engine_.emplace(std::move(options), remote_->context(), tenants_->store(), tenants_->states(),
+                  metrics_);
+  engine_->start(std::move(states), first_tasks);
+}
+
+Result<TenantInfo> PageServer::attach_tenant(const TenantId& id) {
+  VARVE_ASSIGN(TenantInfo attached, tenants_->attach_tenant(id));
+  if (engine_) {
+    engine_->loop().tenant_attached(id);
+    schedule_pending_tasks(id);
+  }
+  return attached;
+}
+
+Result<> PageServer::delete_timeline(const TenantTimelineId& id) {
+  if (engine_) engine_->loop().forget(id);
+  auto deleted = tenants_->delete_timeline(id);
+  if (deleted.ok()) {
+    forget_remote_lag(metrics_, id);
+  } else if (engine_) {
+    // It stays, and so does what is left to do for it.
+    schedule_pending_tasks(id.tenant);
+  }
+  return deleted;
+}
+
+void PageServer::schedule_pending_tasks(const TenantId& tenant) {
+  for (const TimelineInfo& timeline : tenants_->local_timelines()) {
+    if (timeline.id.tenant != tenant) continue;
+    const auto task = tenants_->pending_task(timeline.id);
+    if (!task.ok()) {
+      log_error(fmt::format("what is left to do for timeline {}", timeline.id), task.error());
+    } else if (*task) {
+      engine_->loop().schedule(**task);
+    }
   }
 }
 

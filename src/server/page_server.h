@@ -15,9 +15,6 @@
 
 namespace varve {
 
-// What of a timeline has reached an LSN.
-enum class WaitFor { kIngested, kCheckpointed, kRemote };
-
 struct StatusReport {
   size_t queue_length = 0;  // Timelines with something to upload or download.
   RequestCounts requests;
@@ -46,11 +43,11 @@ struct RestoreReport {
 class PageServer {
  public:
   struct Options {
-    std::filesystem::path work_directory;
     SettingOverrides overrides;
+    // Of everything that it does, save what the sync engine does in the background.
     CallOptions call;
   };
-  static Result<std::unique_ptr<PageServer>> open(const Options& options);
+  static Result<std::unique_ptr<PageServer>> open(WorkDirectory directory, const Options& options);
   // Keeps the counts of requests.
   ~PageServer();
 
@@ -66,25 +63,45 @@ class PageServer {
   // Of everything, or of one timeline.
   Result<StatusReport> status(const std::optional<std::string>& timeline);
 
-  // Lets the sync engine work until the LSN is reached. Cancelled when the deadline of `call`
-  // passes before; Conflict when nothing that could be done brings the timeline there.
-  Result<TimelineInfo> wait(const std::string& timeline, Lsn lsn, WaitFor what,
-                            const CallOptions& call, const ByteProgress& progress);
+  // Like those of TenantManager, beside the sync engine where that runs.
+  Result<TenantInfo> attach_tenant(const TenantId& id);
+  Result<> delete_timeline(const TenantTimelineId& id);
+
+  // Runs the sync engine in the background until stop_sync(), once. Without a remote storage there
+  // is nothing to run.
+  void start_sync(SyncEngine::Options options, std::vector<TimelineSyncStatus> states,
+                  const std::vector<SyncTask>& first_tasks);
+  void stop_sync() { engine_.reset(); }
+  // Null while the sync engine does not run. What it points to is thread-safe.
+  SyncLoop* sync_loop() { return engine_ ? &engine_->loop() : nullptr; }
+
+  // The lag of what is local, and everything that is counted, as text for Prometheus.
+  std::string metrics_text();
+  Metrics& metrics() { return metrics_; }
+  // So that they outlast this process.
+  Result<> keep_request_counts();
 
   Result<RestoreReport> restore(const RestoreRequest& request, const ProgressCallback& progress);
 
  private:
-  Result<> wait_until_synced(const TenantTimelineId& id, const CallOptions& call);
+  RequestCounts request_counts() const;
+  uint64_t stored_bytes();
+  void schedule_pending_tasks(const TenantId& tenant);
 
   explicit PageServer(WorkDirectory directory) : directory_(std::move(directory)) {}
 
   WorkDirectory directory_;
   Settings settings_;
   CallOptions call_;
-  RequestCounts counts_at_start_;
+  RequestCounts counts_kept_;
   Metrics metrics_;
   std::unique_ptr<RemoteAccess> remote_;
   std::optional<TenantManager> tenants_;
+  // What stored_bytes() found last, and when there had been that many changes.
+  uint64_t stored_bytes_ = 0;
+  uint64_t changes_listed_ = 0;
+  // Last, so that its tasks end while there is everything that they need.
+  std::optional<SyncEngine> engine_;
 };
 
 // Restores straight from a remote storage, with no work directory. Writes nothing to it.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -23,6 +24,12 @@ struct Settings {
   int compression_level = 3;
   // Who owns restored data directories when this runs as root.
   std::string pg_user = "postgres";
+  // Where `varve serve` listens: an IP address or localhost, and a port; 0 picks a free one.
+  std::string listen = "127.0.0.1:9898";
+  // File with the bearer token of the HTTP API; empty: none is asked for.
+  std::string token_file;
+  // How long what runs may still take when `varve serve` is stopped, seconds.
+  int stop_timeout = 10;
 
   bool operator==(const Settings&) const = default;
 };
@@ -33,6 +40,9 @@ struct SettingOverrides {
   std::optional<std::string> log_level;
   std::optional<int> compression_level;
   std::optional<std::string> pg_user;
+  std::optional<std::string> listen;
+  std::optional<std::string> token_file;
+  std::optional<int> stop_timeout;
 
   void apply(Settings& settings) const;
 };
@@ -43,6 +53,9 @@ Result<Settings> parse_settings(std::string_view toml, const std::string& source
 // The content of a new varve.toml: every key with a comment; those that have their default
 // commented out.
 std::string format_settings(const Settings& settings);
+
+// The keys whose values differ.
+std::vector<std::string> differing_keys(const Settings& a, const Settings& b);
 
 // InvalidArgument when a value is out of range.
 Result<> check_settings(const Settings& settings);

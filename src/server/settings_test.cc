@@ -23,5 +23,31 @@ TEST(Settings, LettersOutsideOfQuotesAndCommentsAreRefusedWithTheirLine) {
   EXPECT_EQ(parse_settings("pg_user = \"\"\"\\\n  ü\"\"\" # ü", "varve.toml")->pg_user, "ü");
 }
 
+TEST(Settings, ValuesThatAServerCannotUseAreRefused) {
+  for (const char* text : {"listen = \"localhost\"", "listen = \"example.com:80\"",
+                           "token_file = \"token\"", "stop_timeout = -1", "stop_timeout = 3601",
+                           "stop_timeout = 9223372036854775807", "stop_timeout = \"1\""}) {
+    EXPECT_TRUE(parse_settings(text, "varve.toml").failed_with(ErrorCode::kInvalidArgument))
+        << text;
+  }
+}
+
+TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
+  const Settings all{.remote = "file:///r",
+                     .log_level = "debug",
+                     .compression_level = 7,
+                     .pg_user = "pg",
+                     .listen = "[::1]:80",
+                     .token_file = "/t",
+                     .stop_timeout = 3};
+  const auto again = parse_settings(format_settings(all), "varve.toml");
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(*again, all);
+  EXPECT_EQ(differing_keys(all, {}),
+            (std::vector<std::string>{"remote", "log_level", "compression_level", "pg_user",
+                                      "listen", "token_file", "stop_timeout"}));
+  EXPECT_TRUE(differing_keys(all, all).empty());
+}
+
 }  // namespace
 }  // namespace varve

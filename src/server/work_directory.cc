@@ -8,6 +8,7 @@
 #include "fs/directory.h"
 #include "remote_storage/url.h"
 #include "server/json.h"
+#include "server/pid_file.h"
 
 namespace varve {
 namespace {
@@ -72,6 +73,9 @@ Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
                  path.string());
     VARVE_TRY(sync_file_system(path));
   }
+  // Left by a server that was killed: nobody may look for one there.
+  VARVE_ASSIGN(const bool pid_file_left, path_exists(PidFile::path(path)));
+  if (pid_file_left) VARVE_TRY(PidFile::remove(path));
   VARVE_ASSIGN(Settings settings,
                parse_settings(as_text(*content), (path / kSettingsFileName).string()));
   return WorkDirectory(path, std::move(lock), std::move(settings));

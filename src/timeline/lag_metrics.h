@@ -11,4 +11,7 @@ namespace varve {
 // moment at which everything was remote; both are 0 when it is.
 void export_remote_lag(Metrics& metrics, const TimelineInfo& timeline, Timestamp now);
 
+// For a timeline that is no more.
+void forget_remote_lag(Metrics& metrics, const TenantTimelineId& timeline);
+
 }  // namespace varve

@@ -339,6 +339,19 @@ Result<std::vector<TimelineInfo>> TenantManager::timelines(const TenantId& tenan
   return infos;
 }
 
+std::vector<TimelineInfo> TenantManager::local_timelines() {
+  std::vector<TimelineInfo> infos;
+  for (auto& [tenant_id, tenant] : startup_.tenants) {
+    if (tenant.damage) continue;
+    for (auto& [timeline_id, timeline] : tenant.timelines) {
+      const TenantTimelineId id{tenant_id, timeline_id};
+      if (local_state(id) == nullptr || !is_visible(id, timeline)) continue;
+      if (auto info = describe(id, timeline); info.ok()) infos.push_back(*std::move(info));
+    }
+  }
+  return infos;
+}
+
 Result<KnownTimeline*> TenantManager::usable_timeline(const TenantTimelineId& id) {
   VARVE_ASSIGN(KnownTenant* const tenant, usable_tenant(id.tenant));
   const auto found = tenant->timelines.find(id.timeline);

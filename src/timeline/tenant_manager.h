@@ -91,6 +91,8 @@ class TenantManager {
 
   // Sorted by time of creation. Reads the newest commit of timelines that are only remote.
   Result<std::vector<TimelineInfo>> timelines(const TenantId& tenant);
+  // Those of all tenants that are in the work directory. Asks the remote storage for nothing.
+  std::vector<TimelineInfo> local_timelines();
   // "TENANT/TIMELINE", each an ID or a name.
   Result<TimelineInfo> timeline(std::string_view address);
 

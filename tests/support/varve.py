@@ -51,7 +51,7 @@ class Process:
         self._popen = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             cwd="/", env=environment, **run_as)
-        self._output = {}
+        self._output = {"out": [], "err": []}
         self._readers = [
             threading.Thread(target=self._read, args=(name, pipe), daemon=True)
             for name, pipe in (("out", self._popen.stdout), ("err", self._popen.stderr))]
@@ -59,8 +59,27 @@ class Process:
             reader.start()
 
     def _read(self, name, pipe):
-        self._output[name] = pipe.read().decode(errors="replace")
+        for line in pipe:
+            self._output[name].append(line)
         pipe.close()
+
+    def _text(self, name):
+        return b"".join(self._output[name]).decode(errors="replace")
+
+    @property
+    def log(self):
+        """What stands on stderr by now."""
+        return self._text("err")
+
+    @property
+    def pid(self):
+        return self._popen.pid
+
+    def is_running(self):
+        """Without taking the exit status, which is for wait()."""
+        if self._popen.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def kill(self):
         # Not Popen.kill: it would take the exit status of a process that has just ended, and its
@@ -80,8 +99,8 @@ class Process:
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         for reader in self._readers:
             reader.join()
-        return Outcome(self._arguments, self._popen.returncode, self._output["out"],
-                       self._output["err"], usage.ru_maxrss * 1024)
+        return Outcome(self._arguments, self._popen.returncode, self._text("out"),
+                       self._text("err"), usage.ru_maxrss * 1024)
 
 
 class Varve:

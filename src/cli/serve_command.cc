@@ -1,0 +1,38 @@
+#include <memory>
+#include <mutex>
+
+#include "cli/commands.h"
+#include "cli/reload_signal.h"
+#include "server/daemon.h"
+
+namespace varve {
+namespace {
+
+Result<> serve(const CommonOptions& common) {
+  std::mutex mutex;
+  std::unique_ptr<Daemon> daemon;
+  // Also while it starts, when there is nothing to reload yet: it must not end the process.
+  const ReloadSignal reload([&] {
+    const std::lock_guard lock(mutex);
+    if (daemon) daemon->reload();
+  });
+  VARVE_ASSIGN(auto started, Daemon::start({.work_directory = common.work_directory,
+                                            .overrides = common.overrides,
+                                            .stop = common.stop}));
+  {
+    const std::lock_guard lock(mutex);
+    daemon = std::move(started);
+  }
+  return daemon->run(common.stop);
+}
+
+}  // namespace
+
+void add_serve_command(const Command& root) {
+  const Command serve_command = root.leaf(
+      "serve", "Serve a work directory: synchronise it all the time, and answer over HTTP");
+  serve_command.with_work_directory().with_serve_settings().run(
+      [&common = *root.common] { return serve(common); });
+}
+
+}  // namespace varve

@@ -1,0 +1,120 @@
+#include "server/daemon.h"
+
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/logging.h"
+#include "fs/directory.h"
+#include "server/http/routes.h"
+#include "server/http/token.h"
+#include "server/pid_file.h"
+
+namespace varve {
+namespace {
+
+// What is lost of the counts of requests when the process is killed.
+constexpr Duration kKeepCountsEvery = std::chrono::minutes(1);
+
+Result<http::HttpServerOptions> http_options(const Settings& settings) {
+  http::HttpServerOptions options;
+  VARVE_ASSIGN(options.address, ListenAddress::parse(settings.listen));
+  if (!settings.token_file.empty()) {
+    VARVE_ASSIGN(options.security.token, http::read_token_file(settings.token_file));
+  } else if (!options.address.is_loopback()) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "whoever reaches {} could delete everything: give a token with --token-file, "
+                      "or listen on 127.0.0.1",
+                      options.address.to_string());
+  }
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(options));
+  VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(options.work_directory));
+  daemon->settings_ = directory.settings();
+  options.overrides.apply(daemon->settings_);
+  VARVE_TRY(check_settings(daemon->settings_));
+  VARVE_ASSIGN(auto http, http_options(daemon->settings_));
+  VARVE_ASSIGN(daemon->http_, http::HttpServer::bind(std::move(http)));
+
+  const std::stop_callback interrupt(options.stop, [&] { daemon->interrupted_.request_stop(); });
+  VARVE_ASSIGN(auto server, PageServer::open(std::move(directory),
+                                             {.overrides = options.overrides,
+                                              .call = {.stop = daemon->interrupted_.get_token()}}));
+  daemon->service_ = std::make_unique<LocalPageService>(std::move(server));
+  daemon->service_->start_sync(std::chrono::seconds(daemon->settings_.stop_timeout));
+  LocalPageService& service = *daemon->service_;
+  daemon->http_->start(
+      http::Router(http::all_routes(service, [&service] { return service.metrics_text(); })),
+      service.metrics());
+  VARVE_TRY(daemon->write_pid_file());
+  spdlog::info("serving workdir={} address={} remote={} token={} pid={}",
+               options.work_directory.string(), daemon->http_->address().to_string(),
+               daemon->settings_.remote.empty() ? "none" : daemon->settings_.remote,
+               daemon->settings_.token_file.empty() ? "none" : daemon->settings_.token_file,
+               getpid());
+  return daemon;
+}
+
+Result<> Daemon::write_pid_file() const {
+  const PidFile file{.pid = getpid(),
+                     .url = "http://" + http_->address().for_clients().to_string(),
+                     .token_file = settings_.token_file,
+                     .remote = settings_.remote};
+  return file.write(options_.work_directory);
+}
+
+Daemon::~Daemon() {
+  stop();
+}
+
+Result<> Daemon::run(std::stop_token stop_request) {
+  while (system_clock().sleep(kKeepCountsEvery, stop_request)) {
+    auto kept = service_->keep_request_counts();
+    if (!kept.ok()) log_error("the counts of requests were not kept", kept.error());
+  }
+  spdlog::info("stopping stop_timeout={}", settings_.stop_timeout);
+  stop();
+  spdlog::info("stopped");
+  return {};
+}
+
+void Daemon::stop() {
+  if (!http_) return;
+  {
+    const std::jthread sync_end([this] {
+      if (service_) service_->end_sync();
+    });
+    http_->stop();
+    if (!http_->finished_within(std::chrono::seconds(settings_.stop_timeout))) {
+      spdlog::warn("requests are interrupted: they took longer than stop_timeout");
+      interrupted_.request_stop();
+    }
+    http_.reset();
+  }
+  if (service_) {
+    auto removed = PidFile::remove(options_.work_directory);
+    if (!removed.ok()) log_error("the pid file stays", removed.error());
+    service_.reset();
+  }
+}
+
+void Daemon::reload() {
+  const auto path = options_.work_directory / kSettingsFileName;
+  const auto content = read_file(path);
+  if (!content.ok()) return log_error("varve.toml was not read anew", content.error());
+  auto settings = parse_settings(as_text(*content), path.string());
+  if (!settings.ok()) return log_error("varve.toml was not read anew", settings.error());
+  options_.overrides.apply(*settings);
+  auto level = set_log_level(settings->log_level);
+  if (!level.ok()) return log_error("varve.toml was not read anew", level.error());
+  spdlog::info("reloaded {} log_level={}", path.string(), settings->log_level);
+  for (const std::string& key : differing_keys(*settings, settings_)) {
+    if (key != "log_level") spdlog::warn("{} has changed: restart for it to take effect", key);
+  }
+}
+
+}  // namespace varve

@@ -1,0 +1,33 @@
+// What the HTTP API offers, by resource. docs/openapi.json describes all of it.
+#pragma once
+
+#include <functional>
+
+#include "server/http/router.h"
+#include "server/page_service.h"
+
+namespace varve::http {
+
+using Routes = std::vector<Route>;
+
+// Requests that wait for something, at most. Each has a thread; the others are for the rest.
+struct WaitLimits {
+  int concurrent = 24;
+  // One request waits no longer; whoever wants to repeats it. Proxies end what takes longer.
+  Duration longest = std::chrono::seconds(30);
+};
+
+void add_tenant_routes(Routes& routes, PageService& service);
+void add_timeline_routes(Routes& routes, PageService& service);
+void add_wait_route(Routes& routes, PageService& service, const WaitLimits& limits = {});
+// Status of the data, liveness of the process, metrics and the description of the API.
+void add_status_routes(Routes& routes, PageService& service,
+                       std::function<std::string()> metrics_text);
+
+// All of the above.
+Routes all_routes(PageService& service, std::function<std::string()> metrics_text);
+
+// docs/openapi.json, as it was when this was built.
+extern const char kOpenApiDocument[];
+
+}  // namespace varve::http

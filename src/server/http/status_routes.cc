@@ -1,0 +1,53 @@
+#include "server/http/routes.h"
+
+namespace varve::http {
+namespace {
+
+// https://prometheus.io/docs/instrumenting/exposition_formats/#basic-info
+constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
+
+Result<Answer> status(PageService& service, const Request& request) {
+  const auto timeline = request.query.find("timeline");
+  VARVE_ASSIGN(const Json report,
+               service.status(timeline == request.query.end() ? std::nullopt
+                                                              : std::optional(timeline->second)));
+  return Answer::json(report);
+}
+
+}  // namespace
+
+void add_status_routes(Routes& routes, PageService& service,
+                       std::function<std::string()> metrics_text) {
+  routes.push_back({"GET", "/v1/status",
+                    [&service](const Request& request) { return status(service, request); }});
+  routes.push_back({"GET", "/v1/live",
+                    [](const Request&) -> Result<Answer> { return Answer::json({{"live", true}}); },
+                    Access::kAnybody});
+  routes.push_back({"GET", "/v1/ready",
+                    [](const Request& request) -> Result<Answer> {
+                      if (request.stop.stop_requested()) {
+                        return make_error(ErrorCode::kUnavailable, "the server is being stopped");
+                      }
+                      return Answer::json({{"ready", true}});
+                    },
+                    Access::kAnybody});
+  routes.push_back(
+      {"GET", "/v1/openapi.json",
+       [](const Request&) -> Result<Answer> { return Answer{.body = kOpenApiDocument}; },
+       Access::kAnybody});
+  routes.push_back(
+      {"GET", "/metrics", [metrics = std::move(metrics_text)](const Request&) -> Result<Answer> {
+         return Answer{.content_type = kMetricsType, .body = metrics()};
+       }});
+}
+
+Routes all_routes(PageService& service, std::function<std::string()> metrics_text) {
+  Routes routes;
+  add_tenant_routes(routes, service);
+  add_timeline_routes(routes, service);
+  add_wait_route(routes, service);
+  add_status_routes(routes, service, std::move(metrics_text));
+  return routes;
+}
+
+}  // namespace varve::http

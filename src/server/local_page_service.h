@@ -1,0 +1,44 @@
+// The service of a work directory that this process holds.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "server/page_service.h"
+
+namespace varve {
+
+// Thread-safe. One call at a time has the page server; those that wait for something do not hold
+// it meanwhile. A call that needs the remote storage keeps the others waiting.
+class LocalPageService : public PageService {
+ public:
+  explicit LocalPageService(std::unique_ptr<PageServer> server);
+
+  // From now on until end_sync(), what is left to do is done in the background; what runs then may
+  // take so long to finish. Without that, only wait() does something about it.
+  void start_sync(Duration stop_timeout);
+  void end_sync();
+
+  Result<Json> tenants() override;
+  Result<Json> timelines(const std::string& tenant) override;
+  Result<Json> tenant(const std::string& tenant) override;
+  Result<Json> timeline(const std::string& timeline) override;
+  Result<Json> create_tenant(const NewTenant& tenant) override;
+  Result<Json> attach_tenant(const std::string& tenant) override;
+  Result<Json> delete_timeline(const std::string& timeline) override;
+  Result<Json> status(const std::optional<std::string>& timeline) override;
+  Result<Json> wait(const WaitRequest& request, const CallOptions& call,
+                    const ByteProgress& progress) override;
+
+  // For Prometheus. Never waits for another call.
+  std::string metrics_text();
+  // Where metrics are counted; outlived by this.
+  Metrics& metrics();
+  Result<> keep_request_counts();
+
+ private:
+  std::mutex mutex_;
+  const std::unique_ptr<PageServer> server_;
+};
+
+}  // namespace varve

@@ -1,0 +1,31 @@
+#include "server/open_page_service.h"
+
+#include "server/http/api_client.h"
+#include "server/local_page_service.h"
+
+namespace varve {
+
+Result<std::unique_ptr<PageService>> open_page_service(const std::filesystem::path& work_directory,
+                                                       const SettingOverrides& overrides,
+                                                       const CallOptions& call) {
+  auto directory = WorkDirectory::open(work_directory);
+  if (directory.ok()) {
+    VARVE_ASSIGN(auto server,
+                 PageServer::open(*std::move(directory), {.overrides = overrides, .call = call}));
+    return std::unique_ptr<PageService>(new LocalPageService(std::move(server)));
+  }
+  if (!directory.failed_with(ErrorCode::kConflict)) return directory.error();
+  const auto running = PidFile::read(work_directory);
+  // Another command holds it, or a server that only just starts or stops.
+  if (!running.ok()) return directory.error();
+  if (overrides.remote && *overrides.remote != running->remote) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the varve server (process {}) of {} works with the remote storage '{}': "
+                      "leave out --remote, or stop the server first",
+                      running->pid, work_directory.string(), running->remote);
+  }
+  VARVE_ASSIGN(auto client, http::ApiClient::create(*running, call.stop));
+  return std::unique_ptr<PageService>(std::move(client));
+}
+
+}  // namespace varve
