@@ -196,29 +196,36 @@ Result<bool> Timeline::compact() {
   const std::lock_guard turn(compaction_turn_);
   VARVE_ASSIGN(const LayerChange merged, merge_deltas(*reader_->view()->layers, reader_->cache(),
                                                       files_, options_.compaction));
-  if (!merged.empty()) VARVE_TRY(replace_layers(merged));
+  if (!merged.empty()) {
+    VARVE_TRY(change_layers(merged));
+    free_files(merged.removed);
+  }
   const auto layers = reader_->view()->layers;
   VARVE_ASSIGN(const LayerChange images,
                make_images(*layers, layers->manifest->metadata.disk_consistent_lsn, *reader_,
                            files_, options_.compaction));
-  if (!images.empty()) VARVE_TRY(replace_layers(images));
+  if (!images.empty()) VARVE_TRY(change_layers(images));
   return !merged.empty() || !images.empty();
 }
 
-Result<> Timeline::replace_layers(const LayerChange& change,
-                                  const std::function<void(LocalManifest&)>& also) {
+Result<> Timeline::change_layers(const LayerChange& change,
+                                 const std::function<void(LocalManifest&)>& also) {
   VARVE_TRY(kept_->change([&](LocalManifest& state) -> Result<> {
     apply_change(change, state.manifest.layers);
     if (also) also(state);
     return {};
   }));
   take_over_layers();
-  // An upload that began before still reads the old files.
+  return {};
+}
+
+void Timeline::free_files(const std::vector<LayerEntry>& replaced) {
+  if (replaced.empty()) return;
   const auto turn = kept_->take_commit_turn();
-  if (auto removed = files_.remove(change.removed); !removed.ok()) {
+  auto removed = files_.remove(replaced);
+  if (!removed.ok()) {
     log_error("replaced layer files are left until the next start", removed.error());
   }
-  return {};
 }
 
 bool Timeline::is_leased(Lsn lsn) const {
@@ -242,7 +249,13 @@ Result<Timeline::Lease> Timeline::retain(Lsn lsn) {
 
 Result<size_t> Timeline::collect_garbage(Lsn cutoff, const std::set<Lsn>& branch_points) {
   // Not beside a compaction, which may be making images of what is collected.
-  const std::lock_guard no_compaction(compaction_turn_);
+  const std::lock_guard turn(compaction_turn_);
+  VARVE_ASSIGN(const LayerChange change, move_cutoff(cutoff, branch_points));
+  free_files(change.removed);
+  return change.removed.size();
+}
+
+Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const std::set<Lsn>& branch_points) {
   const std::lock_guard turn(collection_turn_);
   const auto layers = reader_->view()->layers;
   const TimelineMetadata& metadata = layers->manifest->metadata;
@@ -258,11 +271,11 @@ Result<size_t> Timeline::collect_garbage(Lsn cutoff, const std::set<Lsn>& branch
     const std::lock_guard lock(mutex_);
     retained.pins.insert(leased_.begin(), leased_.end());
   }
-  const LayerChange change{.added = {}, .removed = find_garbage(*layers, retained)};
-  if (change.empty() && cutoff == metadata.gc_cutoff_lsn) return 0;
-  VARVE_TRY(replace_layers(
+  LayerChange change{.added = {}, .removed = find_garbage(*layers, retained)};
+  if (change.empty() && cutoff == metadata.gc_cutoff_lsn) return change;
+  VARVE_TRY(change_layers(
       change, [&](LocalManifest& state) { state.manifest.metadata.gc_cutoff_lsn = cutoff; }));
-  return change.removed.size();
+  return change;
 }
 
 Result<> Timeline::scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) {

@@ -127,10 +127,14 @@ class Timeline : public VersionSource {
   void take_over_layers();
 
   Result<LayerEntry> write_layer(const FrozenLayer& frozen);
-  // Puts `added` into the state in place of `removed`, with what `also` changes, and frees the
-  // files of the latter.
-  Result<> replace_layers(const LayerChange& change,
-                          const std::function<void(LocalManifest&)>& also = {});
+  // Puts `added` into the state in place of `removed`, with what `also` changes. The files of the
+  // latter are still there.
+  Result<> change_layers(const LayerChange& change,
+                         const std::function<void(LocalManifest&)>& also = {});
+  // Gives up what is below, in the state alone.
+  Result<LayerChange> move_cutoff(Lsn cutoff, const std::set<Lsn>& branch_points);
+  // Waits for an upload that began before: it may still read them.
+  void free_files(const std::vector<LayerEntry>& replaced);
 
   const std::shared_ptr<KeptTimeline> kept_;
   const Options options_;
