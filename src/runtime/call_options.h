@@ -1,6 +1,7 @@
 // What every call that may block takes: until when, and who may stop it.
 #pragma once
 
+#include <algorithm>
 #include <stop_token>
 
 #include "base/clock.h"
@@ -14,6 +15,9 @@ class Deadline {
   static Deadline never() { return Deadline(BootTime::max()); }
   static Deadline after(Duration duration, const Clock& clock = system_clock()) {
     return Deadline(clock.boot_time() + duration);
+  }
+  static Deadline earlier(const Deadline& one, const Deadline& other) {
+    return Deadline(std::min(one.at_, other.at_));
   }
 
   bool is_never() const { return at_ == BootTime::max(); }

@@ -178,16 +178,14 @@ class Attach {
       state = LocalManifest::from_commit({head->sequence, commit.tail.trailer.checksum()},
                                          std::move(commit.manifest), commit.stored);
     }
-    if (kept == nullptr) {
-      VARVE_TRY(create_directories_durably(store_.timeline_directory(id)));
-      VARVE_TRY(state.write(store_.timeline_directory(id)));
-      return store_.add_timeline(std::move(state));
-    }
-    VARVE_TRY(kept->change([&](LocalManifest& local) -> Result<> {
-      local = state;
+    VARVE_TRY(create_directories_durably(store_.timeline_directory(id)));
+    // A download that ends meanwhile may have added it.
+    const auto noted = store_.find_or_add_timeline(state);
+    VARVE_TRY(noted->change([&](LocalManifest& local) -> Result<> {
+      if (local.head.sequence <= state.head.sequence) local = state;
       return {};
     }));
-    return kept;
+    return noted;
   }
 
   // What is here and was never remote is not given up in silence.

@@ -289,7 +289,7 @@ TEST_F(DeltaCommit, S18_ATimelineIsDownloadedFromADeltaAsItWas) {
   EXPECT_TRUE(target.in_sync());
   EXPECT_EQ(target.remote_objects, local.remote_objects);
   const TemporaryDirectory other = TemporaryDirectory::create().value();
-  VARVE_ASSERT_OK(download_timeline(server.context(), other.path(), target, {}, {}));
+  VARVE_ASSERT_OK(test_support::download_timeline(server.context(), other.path(), target, {}, {}));
   EXPECT_EQ(LocalManifest::read(other.path())->manifest, local.manifest);
   for (const LayerEntry& layer : local.manifest.layers) {
     EXPECT_EQ(read_file(other / layer.name.to_string()).value(),

@@ -110,11 +110,4 @@ Result<> download_layers(const SyncContext& context, const std::filesystem::path
   return remove_partial_layer_files(directory);
 }
 
-Result<> download_timeline(const SyncContext& context, const std::filesystem::path& directory,
-                           const LocalManifest& target, const ByteProgress& progress,
-                           const CallOptions& options) {
-  VARVE_TRY(download_layers(context, directory, target.manifest, progress, options));
-  return target.write(directory);
-}
-
 }  // namespace varve

@@ -16,12 +16,6 @@ Result<> download_layers(const SyncContext& context, const std::filesystem::path
                          const TimelineManifest& manifest, const ByteProgress& progress,
                          const CallOptions& options);
 
-// The same for those of `target`, which then becomes the metadata file, last: until then the
-// timeline there is what it was before.
-Result<> download_timeline(const SyncContext& context, const std::filesystem::path& directory,
-                           const LocalManifest& target, const ByteProgress& progress,
-                           const CallOptions& options);
-
 // Whether the file has the size and checksum of the layer. An error only when that can't be told.
 Result<bool> layer_file_is_intact(const std::filesystem::path& path, const LayerEntry& layer,
                                   const CallOptions& options);

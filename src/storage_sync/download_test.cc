@@ -24,7 +24,7 @@ class Download : public SyncTest {
 
   std::filesystem::path file(uint8_t number) { return directory_ / layer_name(number).to_string(); }
   Result<> download() {
-    return download_timeline(server.context(), directory_.path(), target_, {}, {});
+    return test_support::download_timeline(server.context(), directory_.path(), target_, {}, {});
   }
   void expect_complete() {
     for (uint8_t i = 1; i <= 3; ++i) EXPECT_EQ(read_file(file(i)).value(), noise(1000, i));
@@ -126,19 +126,19 @@ TEST_F(Download, AMemberThatIsNotWhatTheManifestSaysIsCorruptedAndLeavesNoFile) 
 TEST_F(Download, ProgressCountsWhatWasThereAsWell) {
   test_support::write_plain_file(file(1), noise(1000, 1));
   std::vector<uint64_t> done;
-  VARVE_ASSERT_OK(download_timeline(server.context(), directory_.path(), target_,
-                                    [&](uint64_t bytes, uint64_t total) {
-                                      EXPECT_EQ(total, 3000U);
-                                      done.push_back(bytes);
-                                    },
-                                    {}));
+  VARVE_ASSERT_OK(test_support::download_timeline(server.context(), directory_.path(), target_,
+                                                  [&](uint64_t bytes, uint64_t total) {
+                                                    EXPECT_EQ(total, 3000U);
+                                                    done.push_back(bytes);
+                                                  },
+                                                  {}));
   EXPECT_THAT(done, testing::ElementsAre(1000, 2000, 3000));
 }
 
 class LargeDownload : public test_support::FramedLayerTest {
  protected:
   Result<> download() {
-    return download_timeline(server_.context(), directory_.path(), timeline_, {}, {});
+    return test_support::download_timeline(server_.context(), directory_.path(), timeline_, {}, {});
   }
   // Until the stream with the frames before the tail breaks off.
   void download_until_broken_off(uint64_t bytes) {
@@ -191,12 +191,12 @@ TEST_F(LargeDownload, S18_ALayerThatSomebodyElseFetchesIsAConflict) {
 
 TEST_F(LargeDownload, ProgressIsToldFrameByFrame) {
   std::vector<uint64_t> reported;
-  VARVE_ASSERT_OK(download_timeline(server_.context(), directory_.path(), timeline_,
-                                    [&](uint64_t done, uint64_t total) {
-                                      EXPECT_EQ(total, kLayerSize);
-                                      reported.push_back(done);
-                                    },
-                                    {}));
+  VARVE_ASSERT_OK(test_support::download_timeline(server_.context(), directory_.path(), timeline_,
+                                                  [&](uint64_t done, uint64_t total) {
+                                                    EXPECT_EQ(total, kLayerSize);
+                                                    reported.push_back(done);
+                                                  },
+                                                  {}));
   EXPECT_TRUE(std::ranges::is_sorted(reported));
   EXPECT_EQ(reported.back(), kLayerSize);
 }

@@ -55,6 +55,13 @@ std::shared_ptr<KeptTimeline> LocalStore::add_timeline(LocalManifest state) {
   return timelines_[id] = std::move(added);
 }
 
+std::shared_ptr<KeptTimeline> LocalStore::find_or_add_timeline(LocalManifest state) {
+  const TenantTimelineId id = state.manifest.id;
+  auto added = std::make_shared<KeptTimeline>(timeline_directory(id), std::move(state));
+  const std::lock_guard lock(mutex_);
+  return timelines_.try_emplace(id, std::move(added)).first->second;
+}
+
 void LocalStore::forget_tenant(const TenantId& id) {
   const std::lock_guard lock(mutex_);
   tenants_.erase(id);
@@ -63,6 +70,11 @@ void LocalStore::forget_tenant(const TenantId& id) {
 void LocalStore::forget_timeline(const TenantTimelineId& id) {
   const std::lock_guard lock(mutex_);
   timelines_.erase(id);
+}
+
+Result<LocalStore::FilesTurn> LocalStore::take_files_turn(const TenantTimelineId& id,
+                                                          const CallOptions& call) {
+  return files_turns_.take(id, fmt::format("waiting for the files of timeline {}", id), call);
 }
 
 }  // namespace varve

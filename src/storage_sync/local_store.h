@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "runtime/turns.h"
 #include "storage_sync/kept_state.h"
 
 namespace varve {
@@ -31,15 +32,23 @@ class LocalStore {
   // What the file holds already, or will with the first change. Takes the place of what was there.
   std::shared_ptr<KeptTenant> add_tenant(LocalTenant state);
   std::shared_ptr<KeptTimeline> add_timeline(LocalManifest state);
+  // The one that is there, or else `state`.
+  std::shared_ptr<KeptTimeline> find_or_add_timeline(LocalManifest state);
   // The files stay.
   void forget_tenant(const TenantId& id);
   void forget_timeline(const TenantTimelineId& id);
+
+  // The turn of whoever brings layer files of the timeline into the work directory, or takes them
+  // from it. Uploads do without: they read the layers that are not remote yet, which nobody takes.
+  using FilesTurn = Turns<TenantTimelineId>::Turn;
+  Result<FilesTurn> take_files_turn(const TenantTimelineId& id, const CallOptions& call);
 
  private:
   const std::filesystem::path work_directory_;
   mutable std::mutex mutex_;
   std::map<TenantId, std::shared_ptr<KeptTenant>> tenants_;
   std::map<TenantTimelineId, std::shared_ptr<KeptTimeline>> timelines_;
+  Turns<TenantTimelineId> files_turns_;
 };
 
 }  // namespace varve

@@ -90,7 +90,7 @@ TEST_F(NumberByListing, WhatIsStoredComesBackAndVerifies) {
   const TemporaryDirectory other = TemporaryDirectory::create().value();
   const auto commit = read_timeline_commit(storage, kLog, 2, {});
   VARVE_ASSERT_OK(commit);
-  VARVE_ASSERT_OK(download_timeline(
+  VARVE_ASSERT_OK(test_support::download_timeline(
       server.context(), other.path(),
       LocalManifest::from_commit(local.head, commit->manifest, commit->stored), {}, {}));
   EXPECT_EQ(LocalManifest::read(other.path())->remote_objects, local.remote_objects);

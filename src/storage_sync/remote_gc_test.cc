@@ -53,7 +53,7 @@ class RemoteGcTest : public SyncTest {
     const auto head = kept_->get()->head;
     const auto commit = read_timeline_commit(storage, kLog, head.sequence, {});
     VARVE_ASSERT_OK(commit);
-    VARVE_EXPECT_OK(download_timeline(
+    VARVE_EXPECT_OK(test_support::download_timeline(
         server.context(), elsewhere.path(),
         LocalManifest::from_commit(head, commit->manifest, commit->stored), {}, {}));
   }

@@ -13,6 +13,14 @@ Error was_deleted(const TenantTimelineId& id) {
   return make_error(ErrorCode::kConflict, "timeline {} was deleted", id);
 }
 
+bool is_deleted(const LocalStore& store, const TenantTimelineId& id) {
+  const auto tenant = store.tenant(id.tenant);
+  if (tenant == nullptr) return false;
+  const auto local = tenant->get();
+  const TimelineRegistration* known = local->manifest.find(id.timeline);
+  return known != nullptr && known->deleted;
+}
+
 }  // namespace
 
 Checkpoint checkpoint_of(const LocalManifest& local) {
@@ -79,6 +87,9 @@ Result<Checkpoint> TimelineSyncRunner::upload(const SyncTask& task, const CallOp
 
 Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const CallOptions& options) {
   const TenantTimelineId& id = task.timeline;
+  VARVE_ASSIGN(const auto turn, store_.take_files_turn(id, options));
+  // Its files may have been freed for good while this waited.
+  if (is_deleted(store_, id)) return was_deleted(id);
   const auto directory = store_.timeline_directory(id);
   const auto timeline = store_.timeline(id);
   if (timeline != nullptr) {
@@ -97,16 +108,14 @@ Result<Checkpoint> TimelineSyncRunner::download(const SyncTask& task, const Call
   const auto target =
       LocalManifest::from_commit({task.commit_sequence, commit.tail.trailer.checksum()},
                                  std::move(commit.manifest), commit.stored);
-  if (timeline == nullptr) {
-    VARVE_TRY(download_timeline(context_, directory, target, progress_of(task), options));
-    store_.add_timeline(target);
-  } else {
-    VARVE_TRY(download_layers(context_, directory, target.manifest, progress_of(task), options));
-    VARVE_TRY(timeline->change([&](LocalManifest& local) -> Result<> {
-      local = target;
-      return {};
-    }));
-  }
+  VARVE_TRY(download_layers(context_, directory, target.manifest, progress_of(task), options));
+  auto noted = store_.find_or_add_timeline(target)->change([&](LocalManifest& local) -> Result<> {
+    // An attach may have taken the log further meanwhile.
+    if (local.head.sequence < target.head.sequence) local = target;
+    return {};
+  });
+  if (!noted.ok() && timeline == nullptr) store_.forget_timeline(id);
+  VARVE_TRY(noted);
   return checkpoint_of(target);
 }
 

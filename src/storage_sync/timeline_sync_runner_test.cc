@@ -208,6 +208,49 @@ TEST_F(TimelineSyncRunnerTest, S18_ADownloadDoesNotMakeRemoteWhatIsOnlyHere) {
   EXPECT_FALSE(runner.run(download, {})->covers(checkpoint_of(local)));
 }
 
+TEST_F(TimelineSyncRunnerTest, S18_ADownloadThatAnAttachOvertakesLeavesTheStateThatIsFurther) {
+  for (const bool was_here : {false, true}) {
+    VARVE_ASSERT_OK(runner.run(upload(), {}));
+    LocalManifest behind = *store.timeline({kTenant, kTimeline})->get();
+    LocalManifest further = behind;
+    behind.head.sequence = 0;
+    further.head.sequence = 2;
+    VARVE_ASSERT_OK(remove_tree(directory));
+    VARVE_ASSERT_OK(create_directories_durably(directory));
+    store.forget_timeline({kTenant, kTimeline});
+    if (was_here) store.add_timeline(behind);
+    storage.set_script([&](const FaultyCall&) -> std::optional<Fault> {
+      EXPECT_TRUE(store.find_or_add_timeline(further)
+                      ->change([&](LocalManifest& state) -> Result<> {
+                        state = further;
+                        return {};
+                      })
+                      .ok());
+      return std::nullopt;
+    });
+    VARVE_EXPECT_OK(runner.run(SyncTask::download({kTenant, kTimeline}, 1), {}));
+    heal();
+    EXPECT_EQ(store.timeline({kTenant, kTimeline})->get()->head.sequence, 2U);
+    EXPECT_EQ(LocalManifest::read(directory)->head.sequence, 2U);
+    LocalManifest original = further;
+    original.head.sequence = 1;
+    store.add_timeline(original);
+  }
+}
+
+TEST_F(TimelineSyncRunnerTest, W6_ADownloadOfADeletedTimelineBringsNothingBack) {
+  VARVE_ASSERT_OK(runner.run(upload(), {}));
+  VARVE_ASSERT_OK(store.tenant(kTenant)->change([](LocalTenant& tenant) -> Result<> {
+    tenant.manifest.timelines.at(0).deleted = true;
+    return {};
+  }));
+  VARVE_ASSERT_OK(remove_tree(directory));
+  store.forget_timeline({kTenant, kTimeline});
+  EXPECT_TRUE(runner.run(SyncTask::download({kTenant, kTimeline}, 1), {})
+                  .failed_with(ErrorCode::kConflict));
+  EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
 TEST_F(TimelineSyncRunnerTest, W2_AStopRequestEndsADownloadWhateverItHasGotTo) {
   VARVE_ASSERT_OK(runner.run(upload(), {}));
   const SyncTask task = SyncTask::download({kTenant, kTimeline}, 1);

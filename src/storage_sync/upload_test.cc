@@ -259,7 +259,7 @@ TEST(UploadToADirectory, S16_PacksAndArchivesComeBackAsTheyWere) {
   for (uint8_t i = 1; i <= 6; ++i) server.add_layer(local, layer_name(i), noise(1000, i));
   VARVE_ASSERT_OK(server.upload(local));
   const TemporaryDirectory target = TemporaryDirectory::create().value();
-  VARVE_ASSERT_OK(download_timeline(server.context(), target.path(), local, {}, {}));
+  VARVE_ASSERT_OK(test_support::download_timeline(server.context(), target.path(), local, {}, {}));
   for (uint8_t i = 1; i <= 6; ++i) {
     EXPECT_EQ(read_file(target / layer_name(i).to_string()).value(), noise(1000, i));
   }

@@ -183,8 +183,8 @@ TEST_F(Branches, W5_AncestorsThatAreLocalCostNoRequest) {
     LocalManifest state = LocalManifest::from_commit(
         {1, 0}, read_timeline_commit(storage, ObjectName::archive({kTenant, id}, 1), {})->manifest,
         {});
-    VARVE_ASSERT_OK(download_timeline(server.context(),
-                                      timeline_directory(server.directory(), full), state, {}, {}));
+    VARVE_ASSERT_OK(test_support::download_timeline(
+        server.context(), timeline_directory(server.directory(), full), state, {}, {}));
     manager_->store().add_timeline(state);
   }
   const auto reader = manager_->open_reader({kTenant, kBranch}, server.directory()).value();

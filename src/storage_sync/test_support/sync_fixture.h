@@ -51,6 +51,15 @@ inline void write_plain_file(const std::filesystem::path& path, ByteView content
   VARVE_ASSERT_OK(file->append(content));
 }
 
+// Brings a timeline from the remote storage into a directory, whole: its metadata file comes last.
+inline Result<> download_timeline(const SyncContext& context,
+                                  const std::filesystem::path& directory,
+                                  const LocalManifest& target, const ByteProgress& progress,
+                                  const CallOptions& options) {
+  VARVE_TRY(download_layers(context, directory, target.manifest, progress, options));
+  return target.write(directory);
+}
+
 inline Key key_at(uint8_t first) {
   Key key;
   key.bytes[0] = first;
