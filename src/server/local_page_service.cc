@@ -39,63 +39,48 @@ LocalPageService::LocalPageService(std::unique_ptr<PageServer> server)
     : server_(std::move(server)) {}
 
 void LocalPageService::start_sync(Duration stop_timeout) {
-  const std::lock_guard lock(mutex_);
   TenantManager& tenants = server_->tenants();
   server_->start_sync({.loop = {.shutdown_timeout = stop_timeout}}, tenants.states_at_start(),
                       tenants.first_tasks());
 }
 
 void LocalPageService::end_sync() {
-  // Not under the lock: requests that are being handled end meanwhile.
   if (SyncLoop* const loop = server_->sync_loop()) loop->shutdown();
 }
 
 Result<Json> LocalPageService::tenants() {
-  const std::lock_guard lock(mutex_);
   return to_json_array(server_->tenants().tenants());
 }
 
 Result<Json> LocalPageService::timelines(const std::string& tenant) {
-  const std::lock_guard lock(mutex_);
   VARVE_ASSIGN(const TenantInfo owner, server_->tenants().tenant(tenant));
   VARVE_ASSIGN(const auto timelines, server_->tenants().timelines(owner.id));
   return to_json_array(timelines);
 }
 
 Result<Json> LocalPageService::tenant(const std::string& tenant) {
-  const std::lock_guard lock(mutex_);
   VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
   return to_json(found);
 }
 
 Result<Json> LocalPageService::timeline(const std::string& timeline) {
-  const std::lock_guard lock(mutex_);
   VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
   return to_json(found);
 }
 
 Result<Json> LocalPageService::create_tenant(const NewTenant& tenant) {
-  const std::lock_guard lock(mutex_);
   VARVE_ASSIGN(const TenantInfo made, server_->tenants().create_tenant(tenant.id, tenant.name));
   return to_json(made);
 }
 
 Result<Json> LocalPageService::attach_tenant(const std::string& tenant) {
-  const std::lock_guard lock(mutex_);
   VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
   VARVE_ASSIGN(const TenantInfo attached, server_->attach_tenant(found.id));
   return to_json(attached);
 }
 
 Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {
-  std::unique_lock lock(mutex_);
   VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
-  if (SyncLoop* const loop = server_->sync_loop()) {
-    // An upload of it that runs may take long, and the others do not wait for that.
-    lock.unlock();
-    loop->forget(found.id);
-    lock.lock();
-  }
   VARVE_TRY(server_->delete_timeline(found.id));
   return Json{{"tenant_id", found.id.tenant.to_string()},
               {"timeline_id", found.id.timeline.to_string()},
@@ -103,7 +88,6 @@ Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {
 }
 
 Result<Json> LocalPageService::status(const std::optional<std::string>& timeline) {
-  const std::lock_guard lock(mutex_);
   VARVE_ASSIGN(const StatusReport report, server_->status(timeline));
   return to_json(report);
 }
@@ -115,30 +99,30 @@ Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOption
   SyncForOneWait own_sync(*server_);
   uint64_t seen = 0;
   for (bool scheduled = false;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      VARVE_ASSIGN(const TimelineInfo info, server_->tenants().timeline(request.timeline));
-      if (reached(info, request)) return to_json(info);
-      VARVE_ASSIGN(const auto task, server_->tenants().pending_task(info.id));
-      if (!task) {
-        return make_error(
-            ErrorCode::kConflict,
-            "timeline {} is at {} ({} remote), nothing feeds it, and it will not reach {}",
-            request.timeline, info.metadata.disk_consistent_lsn, info.remote_consistent_lsn,
-            request.lsn);
-      }
-      const auto failure = states.last_failure(info.id);
-      const bool comes_again = failure && !retryable(failure->code());
-      if (failure && (comes_again || info.state == TimelineSyncState::kEvicted)) {
-        return failure->context(what);
-      }
-      if (!scheduled) {
-        scheduled = true;
-        if (SyncLoop* const loop = server_->sync_loop()) {
-          loop->schedule(*task);
-        } else {
-          own_sync.start(*task, progress);
-        }
+    VARVE_ASSIGN(const TimelineInfo info, server_->tenants().timeline(request.timeline));
+    if (reached(info, request)) return to_json(info);
+    VARVE_ASSIGN(const auto task, server_->tenants().pending_task(info.id));
+    if (!task) {
+      // What was left to do may have been done since.
+      VARVE_ASSIGN(const TimelineInfo now, server_->tenants().timeline(request.timeline));
+      if (reached(now, request)) return to_json(now);
+      return make_error(
+          ErrorCode::kConflict,
+          "timeline {} is at {} ({} remote), nothing feeds it, and it will not reach {}",
+          request.timeline, now.metadata.disk_consistent_lsn, now.remote_consistent_lsn,
+          request.lsn);
+    }
+    const auto failure = states.last_failure(info.id);
+    const bool comes_again = failure && !retryable(failure->code());
+    if (failure && (comes_again || info.state == TimelineSyncState::kEvicted)) {
+      return failure->context(what);
+    }
+    if (!scheduled) {
+      scheduled = true;
+      if (SyncLoop* const loop = server_->sync_loop()) {
+        loop->schedule(*task);
+      } else {
+        own_sync.start(*task, progress);
       }
     }
     VARVE_ASSIGN(seen, states.wait_for_report(seen, system_clock(), call).context(what));
@@ -146,8 +130,7 @@ Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOption
 }
 
 std::string LocalPageService::metrics_text() {
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  return lock.owns_lock() ? server_->metrics_text() : server_->metrics().text();
+  return server_->metrics_text();
 }
 
 Metrics& LocalPageService::metrics() {
@@ -155,7 +138,6 @@ Metrics& LocalPageService::metrics() {
 }
 
 Result<> LocalPageService::keep_request_counts() {
-  const std::lock_guard lock(mutex_);
   return server_->keep_request_counts();
 }
 

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "server/page_service.h"
 
 namespace varve {
 
-// Thread-safe. One call at a time has the page server; those that wait for something do not hold
-// it meanwhile. A call that needs the remote storage keeps the others waiting.
+// Thread-safe, but for the start of the sync engine, for which nothing else runs.
 class LocalPageService : public PageService {
  public:
   explicit LocalPageService(std::unique_ptr<PageServer> server);
@@ -30,14 +28,13 @@ class LocalPageService : public PageService {
   Result<Json> wait(const WaitRequest& request, const CallOptions& call,
                     const ByteProgress& progress) override;
 
-  // For Prometheus. Never waits for another call.
+  // For Prometheus. Waits for no request.
   std::string metrics_text();
   // Where metrics are counted; outlived by this.
   Metrics& metrics();
   Result<> keep_request_counts();
 
  private:
-  std::mutex mutex_;
   const std::unique_ptr<PageServer> server_;
 };
 

@@ -76,13 +76,19 @@ PageServer::~PageServer() {
 }
 
 RequestCounts PageServer::request_counts() const {
-  return remote_ ? remote_->counts() : counts_kept_;
+  if (remote_) return remote_->counts();
+  const std::lock_guard lock(mutex_);
+  return counts_kept_;
 }
 
 Result<> PageServer::keep_request_counts() {
   const RequestCounts counts = request_counts();
-  if (counts == counts_kept_) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    if (counts == counts_kept_) return {};
+  }
   VARVE_TRY(directory_.write_request_counts(counts));
+  const std::lock_guard lock(mutex_);
   counts_kept_ = counts;
   return {};
 }
@@ -136,9 +142,7 @@ Result<StatusReport> PageServer::status(const std::optional<std::string>& timeli
   report.stored_bytes = stored_bytes();
   // A sync engine counts for itself, and this may be about one timeline only.
   if (!engine_) SyncMetrics(metrics_).set_remaining(report.queue_length);
-  for (const TimelineInfo& info : report.timelines) {
-    export_remote_lag(metrics_, info, system_clock().now());
-  }
+  export_lag(report.timelines);
   report.metrics = metrics_.samples();
   return report;
 }
@@ -147,23 +151,37 @@ Result<StatusReport> PageServer::status(const std::optional<std::string>& timeli
 // costs something, and is therefore left out as long as nothing was sent.
 uint64_t PageServer::stored_bytes() {
   const uint64_t changes_now = changes(request_counts());
-  if (changes_now == changes_listed_) return stored_bytes_;
+  uint64_t known = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (changes_now == changes_listed_) return stored_bytes_;
+    known = stored_bytes_;
+  }
   const CallOptions soon{.deadline = Deadline::after(kListingTimeout)};
   const auto listing = list_remote(remote_->context().storage, kTenantsPrefix, soon);
   if (!listing.ok()) {
     spdlog::warn("what is stored is told as it was before the last changes: {}",
                  listing.error().message());
-    return stored_bytes_;
+    return known;
   }
-  changes_listed_ = changes_now;
-  stored_bytes_ = listing->total_size;
+  const std::lock_guard lock(mutex_);
+  // Another listing may have begun later and come back earlier.
+  if (changes_listed_ <= changes_now) {
+    changes_listed_ = changes_now;
+    stored_bytes_ = listing->total_size;
+  }
   return stored_bytes_;
 }
 
-std::string PageServer::metrics_text() {
-  for (const TimelineInfo& info : tenants_->local_timelines()) {
-    export_remote_lag(metrics_, info, system_clock().now());
+void PageServer::export_lag(const std::vector<TimelineInfo>& timelines) {
+  const std::lock_guard lock(lag_mutex_);
+  for (const TimelineInfo& info : timelines) {
+    if (tenants_->has_timeline(info.id)) export_remote_lag(metrics_, info, system_clock().now());
   }
+}
+
+std::string PageServer::metrics_text() {
+  export_lag(tenants_->local_timelines());
   return metrics_.text();
 }
 
@@ -175,8 +193,8 @@ void PageServer::start_sync(SyncEngine::Options options, std::vector<TimelineSyn
   engine_->start(std::move(states), first_tasks);
 }
 
-Result<TenantInfo> PageServer::attach_tenant(const TenantId& id) {
-  VARVE_ASSIGN(TenantInfo attached, tenants_->attach_tenant(id));
+Result<TenantInfo> PageServer::attach_tenant(const TenantId& id, const CallOptions& call) {
+  VARVE_ASSIGN(TenantInfo attached, tenants_->attach_tenant(id, call));
   if (engine_) {
     engine_->loop().tenant_attached(id);
     schedule_pending_tasks(id);
@@ -184,10 +202,11 @@ Result<TenantInfo> PageServer::attach_tenant(const TenantId& id) {
   return attached;
 }
 
-Result<> PageServer::delete_timeline(const TenantTimelineId& id) {
+Result<> PageServer::delete_timeline(const TenantTimelineId& id, const CallOptions& call) {
   if (engine_) engine_->loop().forget(id);
-  auto deleted = tenants_->delete_timeline(id);
+  auto deleted = tenants_->delete_timeline(id, call);
   if (deleted.ok()) {
+    const std::lock_guard lock(lag_mutex_);
     forget_remote_lag(metrics_, id);
   } else if (engine_) {
     // It stays, and so does what is left to do for it.

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -39,7 +40,7 @@ struct RestoreReport {
   RequestCounts requests;  // Of this restore, from the remote storage.
 };
 
-// Not thread-safe.
+// Thread-safe, but for the start and the stop of the sync engine, beside which nothing else runs.
 class PageServer {
  public:
   struct Options {
@@ -64,8 +65,8 @@ class PageServer {
   Result<StatusReport> status(const std::optional<std::string>& timeline);
 
   // Like those of TenantManager, beside the sync engine where that runs.
-  Result<TenantInfo> attach_tenant(const TenantId& id);
-  Result<> delete_timeline(const TenantTimelineId& id);
+  Result<TenantInfo> attach_tenant(const TenantId& id, const CallOptions& call = {});
+  Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
 
   // Runs the sync engine in the background until stop_sync(), once. Without a remote storage there
   // is nothing to run.
@@ -86,6 +87,7 @@ class PageServer {
  private:
   RequestCounts request_counts() const;
   uint64_t stored_bytes();
+  void export_lag(const std::vector<TimelineInfo>& timelines);
   void schedule_pending_tasks(const TenantId& tenant);
 
   explicit PageServer(WorkDirectory directory) : directory_(std::move(directory)) {}
@@ -93,11 +95,15 @@ class PageServer {
   WorkDirectory directory_;
   Settings settings_;
   CallOptions call_;
-  RequestCounts counts_kept_;
   Metrics metrics_;
   std::unique_ptr<RemoteAccess> remote_;
   std::optional<TenantManager> tenants_;
-  // What stored_bytes() found last, and when there had been that many changes.
+  // Held while the lag of timelines is exported, so that none comes back once it was forgotten.
+  std::mutex lag_mutex_;
+  mutable std::mutex mutex_;
+  // Under mutex_: what is in the file of counts.
+  RequestCounts counts_kept_;
+  // Under mutex_: what stored_bytes() found last, and when there had been that many changes.
   uint64_t stored_bytes_ = 0;
   uint64_t changes_listed_ = 0;
   // Last, so that its tasks end while there is everything that they need.

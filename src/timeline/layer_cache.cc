@@ -94,8 +94,14 @@ Result<LayerCache::Reader> LayerCache::open(const LayerEntry& layer, Slot& slot)
     VARVE_ASSIGN(const bool local, is_local(layer));
     if (local) {
       auto reader = check_name(LayerReader::open(path), layer.name, path.string());
-      if (!is_remote(layer) || !reader.failed_with(ErrorCode::kCorrupted)) return reader;
-      report_damage(layer.name, reader.error());
+      if (reader.ok() || !is_remote(layer)) return reader;
+      if (reader.failed_with(ErrorCode::kCorrupted)) {
+        report_damage(layer.name, reader.error());
+      } else {
+        // The local copy may have been given up between the look and the opening.
+        VARVE_ASSIGN(const bool still_local, is_local(layer));
+        if (still_local) return reader;
+      }
     }
     VARVE_ASSIGN(auto copy, make_copy(layer));
     const std::lock_guard lock(mutex_);

@@ -14,47 +14,30 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "runtime/turns.h"
 #include "storage_sync/remote_gc.h"
 #include "storage_sync/sync_startup.h"
 #include "storage_sync/tenant_log.h"
 #include "storage_sync/upload.h"
+#include "timeline/tenant_directory.h"
+#include "timeline/tenant_info.h"
 #include "timeline/timeline_draft.h"
 #include "timeline/timeline_reader.h"
 #include "timeline/timeline_states.h"
 
 namespace varve {
 
-struct TenantInfo {
-  TenantId id;
-  std::string name;
-  Timestamp created_at;
-  // This work directory may write to the tenant.
-  bool owned = false;
-  std::optional<Fence> fence;
-  size_t timeline_count = 0;
-};
-
-struct TimelineInfo {
-  TenantTimelineId id;
-  std::string name;
-  Timestamp created_at;
-  TimelineSyncState state = TimelineSyncState::kReady;
-  TimelineMetadata metadata;
-  Lsn remote_consistent_lsn;
-  // When what is remote of it was committed; none when nothing is.
-  std::optional<Timestamp> remote_at;
-  // Something of it still has to be uploaded or downloaded.
-  bool sync_pending = false;
-  size_t layer_count = 0;
-  uint64_t layer_bytes = 0;  // Of the layer files, uncompressed.
-};
-
-// Not thread-safe.
+// Thread-safe once it is opened. Whoever asks for something never waits for a change. Changes of a
+// tenant take turns, each for a commit or two; what takes long, the data of an import or a
+// download, goes on beside them. What brings layer files of one timeline here, or frees them, takes
+// turns as well. The order of turns: those of timelines, ascending, before that of their tenant.
+//
+// `call`, where a function takes one, ends it besides Options::call.
 class TenantManager {
  public:
   struct Options {
@@ -66,6 +49,7 @@ class TenantManager {
     // Only this tenant is looked at, here and remotely.
     std::optional<TenantId> only_tenant;
     uint64_t layer_size = 256ULL << 20;
+    // Of everything.
     CallOptions call;
   };
   // Scans the work directory and lists the remote storage, once. A tenant or timeline that cannot
@@ -84,17 +68,19 @@ class TenantManager {
   Result<TenantInfo> create_tenant(std::optional<TenantId> id, const std::string& name);
 
   // Takes the tenant over from whichever work directory owns it; see attach_tenant(). Gives the
-  // tenant as it is then.
-  Result<TenantInfo> attach_tenant(const TenantId& id);
+  // tenant as it is then. Conflict while a timeline of it is in the making here.
+  Result<TenantInfo> attach_tenant(const TenantId& id, const CallOptions& call = {});
 
   // --- timelines ---
 
   // Sorted by time of creation. Reads the newest commit of timelines that are only remote.
-  Result<std::vector<TimelineInfo>> timelines(const TenantId& tenant);
+  Result<std::vector<TimelineInfo>> timelines(const TenantId& tenant) const;
   // Those of all tenants that are in the work directory. Asks the remote storage for nothing.
-  std::vector<TimelineInfo> local_timelines();
+  std::vector<TimelineInfo> local_timelines() const;
   // "TENANT/TIMELINE", each an ID or a name.
-  Result<TimelineInfo> timeline(std::string_view address);
+  Result<TimelineInfo> timeline(std::string_view address) const;
+  // Asks the remote storage for nothing.
+  bool has_timeline(const TenantTimelineId& id) const { return directory_->timeline(id).ok(); }
 
   // Checks that the timeline may be created, before the work begins.
   Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
@@ -102,19 +88,21 @@ class TenantManager {
   // A timeline that is what its parent is at `lsn`, without a copy of anything. The parent keeps
   // that LSN for as long as the branch is there. NotFound when it cannot be read.
   Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
-                                       const std::string& name);
-  // Registers, uploads and publishes a draft that is finished. On error nothing of it counts,
-  // unless its last request had landed unnoticed: then the timeline is there, whole, at the next
-  // open.
+                                       const std::string& name, const CallOptions& call = {});
+  // Registers, uploads and publishes a draft that is finished. Nobody finds the timeline before it
+  // is published, but its name is taken. On error nothing of it counts, unless its last request had
+  // landed unnoticed: then the timeline is there, whole, at the next open.
   Result<TimelineInfo> commit_timeline(TimelineDraft draft, const std::string& name,
-                                       const ByteProgress& progress);
+                                       const ByteProgress& progress, const CallOptions& call = {});
 
   // Brings the timeline to where it is to be, in the calling thread: uploads what is not remote
   // yet, or downloads what is behind. Returns whether there was anything.
-  Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress);
+  Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress,
+                             const CallOptions& call = {});
 
   // Brings all layers that are not here into the work directory.
-  Result<> prefetch_timeline(const TenantTimelineId& id, const ByteProgress& progress);
+  Result<> prefetch_timeline(const TenantTimelineId& id, const ByteProgress& progress,
+                             const CallOptions& call = {});
 
   struct FreedLayers {
     size_t layers = 0;
@@ -122,82 +110,97 @@ class TenantManager {
   };
   // Frees the local copies of the layers that are remote; from then on they are read from there.
   // Lists the timeline's log first: Corrupted, and nothing is freed, when an object is missing.
-  Result<FreedLayers> drop_local_layers(const TenantTimelineId& id);
+  Result<FreedLayers> drop_local_layers(const TenantTimelineId& id, const CallOptions& call = {});
 
   // Deletes the objects of the timeline's log that nothing needs any more. Conflict when this work
   // directory does not own the tenant, or has no state of the timeline.
-  Result<CollectedGarbage> collect_garbage(const TenantTimelineId& id);
+  Result<CollectedGarbage> collect_garbage(const TenantTimelineId& id,
+                                           const CallOptions& call = {});
 
-  // Commits the deletion for good, then frees the local files. What a crash leaves of that is freed
-  // by the next open.
-  Result<> delete_timeline(const TenantTimelineId& id);
+  // Commits the deletion for good, then frees the local files. Waits for what brings layers of the
+  // timeline here. What a crash leaves is freed by the next open. Conflict while it has branches.
+  Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
 
   // A reader of the newest state, through the ancestors of a branch; what is read of layers that
   // are not local is fetched into scratch directories under `scratch_parent`. Fails where the chain
   // of ancestors is broken; see find_ancestry().
-  Result<std::unique_ptr<TimelineReader>> open_reader(const TenantTimelineId& id,
-                                                      const std::filesystem::path& scratch_parent,
-                                                      ReadPattern pattern = ReadPattern::kOnDemand);
+  Result<std::unique_ptr<TimelineReader>> open_reader(
+      const TenantTimelineId& id, const std::filesystem::path& scratch_parent,
+      ReadPattern pattern = ReadPattern::kOnDemand) const;
 
   const RemoteListing& remote_listing() const { return startup_.listing; }
 
   // --- for the sync engine ---
 
   // The files of the work directory; the sync engine changes them beside this.
-  LocalStore& store() { return *store_; }
+  LocalStore& store() const { return *store_; }
   // Whom the sync engine reports to.
-  TimelineStates& states() { return *states_; }
+  TimelineStates& states() const { return *states_; }
   // How the timelines stood when this was opened, and what is to be done about it.
   const std::vector<TimelineSyncStatus>& states_at_start() const { return startup_.states; }
   const std::vector<SyncTask>& first_tasks() const { return startup_.first_tasks; }
   // What would bring the timeline to where it is to be; none when it is there.
-  Result<std::optional<SyncTask>> pending_task(const TenantTimelineId& id);
+  Result<std::optional<SyncTask>> pending_task(const TenantTimelineId& id) const;
 
  private:
-  using State = std::shared_ptr<const LocalManifest>;
+  using State = TenantDirectory::State;
+  using TenantTurn = Turns<TenantId>::Turn;
 
   explicit TenantManager(Options options);
 
   void free_deleted();
 
-  std::shared_ptr<const LocalTenant> local_tenant(const TenantId& id) const;
-  // The state in the work directory; null when there is none.
-  State local_state(const TenantTimelineId& id) const;
-  // The newest one that is at hand; null when there is none.
-  State known_state(const TenantTimelineId& id, const KnownTimeline& timeline) const;
-  // The newest one, read from the remote storage if need be.
-  Result<State> newest_state(const TenantTimelineId& id, KnownTimeline& timeline);
+  // --- what there is ---
 
-  std::optional<TimelineManifest> empty_branch(const TenantTimelineId& id,
-                                               const KnownTimeline& timeline) const;
+  // How a timeline stands, as of one moment.
+  struct Standing {
+    State local;   // In the work directory; null when there is none.
+    State newest;  // The same, or one that is ahead of it.
+  };
+  // Reads the newest state from the remote storage if need be.
+  Result<Standing> standing(const TenantTimelineId& id, const KnownTimeline& timeline,
+                            const CallOptions& call) const;
+  Result<std::optional<SyncTask>> pending_task(const TenantTimelineId& id,
+                                               const CallOptions& call) const;
+  Result<TimelineInfo> describe(const TenantTimelineId& id, const KnownTimeline& timeline) const;
+  Result<> read_cloud_only(const TenantId& id) const;
 
-  Result<KnownTenant*> usable_tenant(const TenantId& id);
-  Result<KnownTimeline*> usable_timeline(const TenantTimelineId& id);
-  TenantInfo describe(const TenantId& id, const KnownTenant& tenant) const;
-  Result<TimelineInfo> describe(const TenantTimelineId& id, KnownTimeline& timeline);
-  Result<> read_cloud_only(const TenantId& id, KnownTenant& tenant);
-  bool is_visible(const TenantTimelineId& id, const KnownTimeline& timeline) const;
-  bool name_is_taken(const TenantId& id, const std::string& name) const;
-  void note_ready(const TenantTimelineId& id);
+  // --- changes ---
 
+  Result<TenantTurn> take_turn(const TenantId& id, const CallOptions& call);
   Result<> check_changeable(const TenantId& id) const;
-  Result<> change_tenant(const TenantId& id, const TenantChange& change);
+  // Conflict while a timeline of the tenant is in the making. In the turn of the tenant.
+  Result<> check_makes_nothing(const TenantId& id) const;
+  // In the turn of the tenant, but for one that nobody knows yet.
+  Result<> change_tenant(const TenantId& id, const TenantChange& change, const CallOptions& call);
   // InvalidArgument when it does not; what was created is then gone from it.
   Result<> check_storage_keeps_conditions(const TenantId& created);
+  // The metadata of a branch that begins there. NotFound when that cannot be read.
+  Result<TimelineMetadata> branch_point(const TenantTimelineId& parent, Lsn lsn,
+                                        const CallOptions& call) const;
+  // Takes a turn of the tenant to keep the name and to register the timeline.
+  Result<TenantDirectory::Reservation> register_timeline(const TenantId& tenant,
+                                                         const TimelineRegistration& registration,
+                                                         const CallOptions& call);
+  // Uploads a draft that is registered, and gives it its place.
+  Result<TimelineInfo> publish(TimelineDraft draft, const TimelineRegistration& registration,
+                               const ByteProgress& progress, const CallOptions& call);
+  // In the turns of the timeline's files and of the tenant.
+  Result<> delete_in_turn(const TenantTimelineId& id, const CallOptions& call);
   // The writer is that of the tenant.
-  Result<> upload(KeptTimeline& timeline, UploadRequest request, const ByteProgress& progress);
+  Result<> upload(KeptTimeline& timeline, UploadRequest request, const ByteProgress& progress,
+                  const CallOptions& call);
+  // Reports it as Ready, unless it is gone.
+  void note_ready(const TenantTimelineId& id);
 
   Options options_;
-  // Neither moves, since the sync engine refers to both.
+  // None moves, since the sync engine refers to some, and reservations and turns to others.
   std::unique_ptr<LocalStore> store_;
   std::unique_ptr<TimelineStates> states_;
+  std::unique_ptr<TenantDirectory> directory_;
+  std::unique_ptr<Turns<TenantId>> turns_;
+  // Not changed after the opening; the tenants went into the directory.
   SyncStartupData startup_;
-  // Names of tenants that may or may not have been created.
-  std::map<TenantId, std::string> uncertain_names_;
 };
-
-// Names: 1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit, and not of
-// the form of an ID. InvalidArgument otherwise.
-Result<> check_name(std::string_view name);
 
 }  // namespace varve

@@ -8,7 +8,9 @@ namespace varve {
 TenantManager::TenantManager(Options options)
     : options_(std::move(options)),
       store_(std::make_unique<LocalStore>(options_.work_directory)),
-      states_(std::make_unique<TimelineStates>()) {}
+      states_(std::make_unique<TimelineStates>()),
+      directory_(std::make_unique<TenantDirectory>(*store_)),
+      turns_(std::make_unique<Turns<TenantId>>()) {}
 
 Result<TenantManager> TenantManager::open(Options options) {
   TenantManager manager(std::move(options));
@@ -18,6 +20,7 @@ Result<TenantManager> TenantManager::open(Options options) {
                                                        .call = manager.options_.call}));
   manager.states_->set_timeline_states(manager.startup_.states);
   manager.free_deleted();
+  manager.directory_->fill(std::exchange(manager.startup_.tenants, {}));
   return manager;
 }
 
@@ -35,7 +38,7 @@ void TenantManager::free_deleted() {
     for (const auto& [timeline_id, timeline] : tenant.timelines) {
       const TenantTimelineId id{tenant_id, timeline_id};
       const auto directory = store_->timeline_directory(id);
-      const State local = local_state(id);
+      const State local = directory_->local_state(id);
       Result<> freed;
       if (timeline.registration && timeline.registration->deleted) {
         store_->forget_timeline(id);

@@ -34,6 +34,12 @@ class Tenants : public ManagerTest {
     std::filesystem::remove_all(to);
     std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
   }
+  // The timeline "local/one", where there is no remote storage yet.
+  TenantTimelineId make_without_remote(const Server& where) {
+    TenantManager manager = open(where, false).value();
+    const TenantId tenant = manager.create_tenant(std::nullopt, "local").value().id;
+    return import(manager, tenant, "one").value().id;
+  }
   TimelineInfo only_timeline(TenantManager& manager) {
     const auto timelines = manager.timelines(tenant_);
     EXPECT_TRUE(timelines.ok()) << timelines.error().message();
@@ -123,12 +129,7 @@ TEST_F(Tenants, S4_WithoutARemoteStorageEveryTimelineIsReady) {
 
 TEST_F(Tenants, S7_WhatWasMadeWithoutARemoteStorageIsUploadedOnceThereIsOne) {
   Server alone(storage, clock, 5);
-  TenantTimelineId id;
-  {
-    TenantManager manager = open(alone, false).value();
-    const TenantId tenant = manager.create_tenant(std::nullopt, "local").value().id;
-    id = import(manager, tenant, "one").value().id;
-  }
+  const TenantTimelineId id = make_without_remote(alone);
   TenantManager manager = open(alone).value();
   TimelineInfo info = manager.timeline("local/one").value();
   EXPECT_EQ(info.state, TimelineSyncState::kReady);
@@ -449,6 +450,45 @@ TEST_F(Tenants, W6_ADeletedTimelineIsGoneEverywhereAndItsNameIsFree) {
     expect_readable(manager, info.id, 2);
   }
   EXPECT_TRUE(verify().findings.empty());
+}
+
+TEST_F(Tenants, W6_ATimelineThatBecameRemoteOnlyLaterEndsItsLogToo) {
+  Server alone(storage, clock, 5);
+  const TenantTimelineId id = make_without_remote(alone);
+  TenantManager manager = open(alone).value();
+  VARVE_ASSERT_OK(manager.sync_timeline(id, {}));
+  VARVE_ASSERT_OK(manager.delete_timeline(id));
+  const auto last =
+      read_timeline_commit(storage, ObjectName::archive({id.tenant, id.timeline}, 2), {});
+  VARVE_ASSERT_OK(last);
+  EXPECT_TRUE(last->manifest.deleted);
+}
+
+TEST_F(Tenants, W6_ABranchWhoseDeletionWasCutShortNoLongerKeepsItsParent) {
+  TenantManager manager = open(server).value();
+  const TenantTimelineId copy = manager.branch_timeline(id_, Lsn{100}, "copy").value().id;
+  // Its own log has ended, the tenant's does not say so yet.
+  fail({{.operation = Operation::kPut,
+         .fault = Fault::fail_before(),
+         .key = LogName{tenant_, {}}.prefix()}});
+  EXPECT_FALSE(manager.delete_timeline(copy).ok());
+  heal();
+  VARVE_ASSERT_OK(manager.delete_timeline(id_));
+  EXPECT_TRUE(manager.timelines(tenant_)->empty());
+  EXPECT_TRUE(open(server)->timelines(tenant_)->empty());
+}
+
+TEST_F(Tenants, ABranchThatWasRegisteredUnnoticedKeepsItsName) {
+  TenantManager manager = open(server).value();
+  fail({{.operation = Operation::kPut,
+         .fault = Fault::fail_after(),
+         .key = LogName{tenant_, {}}.prefix()}});
+  EXPECT_FALSE(manager.branch_timeline(id_, Lsn{100}, "copy").ok());
+  heal();
+  EXPECT_TRUE(manager.branch_timeline(id_, Lsn{100}, "copy").failed_with(ErrorCode::kConflict));
+  EXPECT_EQ(manager.timelines(tenant_)->size(), 2U);
+  EXPECT_EQ(open(server)->timelines(tenant_)->size(), 2U);
+  expect_readable(manager, manager.timeline("acme/copy")->id);
 }
 
 TEST_F(Tenants, AnImportThatIsRemoteAndCannotGetItsPlaceHereIsReadFromTheRemoteStorage) {
