@@ -3,19 +3,17 @@
 import json
 import signal
 import socket
+import subprocess
 import threading
 
-import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support import daemon, fault_proxy
-from support.daemon import starting, until
+from support import daemon, fault_proxy, trees
+from support.daemon import TOKEN, starting, token_file, until
 from support.fault_proxy import FaultProxy
 from support.remotes import FileRemote, S3Remote
 from support.varve import Server
-
-TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(name="filled")
@@ -30,13 +28,6 @@ def import_without_remote(varve, folder, remote, pgdata):
     varve.succeed("init", "--workdir", server.workdir)
     server.create_tenant("acme")
     return server, server.import_cluster("acme", "main", pgdata)["last_record_lsn"]
-
-
-def token_file(folder, content=TOKEN + "\n", mode=0o600):
-    path = folder / "token"
-    path.write_text(content)
-    path.chmod(mode)
-    return path
 
 
 # --- the process ---
@@ -350,64 +341,6 @@ def test_metrics_are_what_prometheus_reads(filled):
                  route="/v1/tenants/{tenant}", status="200") == 1
 
 
-def changing(path):
-    """A request of the kind, by a body that the description allows."""
-    return {"/v1/tenants": {"name": "made"}, "/v1/tenants/{tenant}/attach": {},
-            "/v1/tenants/{tenant}/timelines/{timeline}/wait": {"lsn": "0/1", "for": "remote"}}[path]
-
-
-def test_it_answers_as_its_description_says(filled, folder):
-    with starting(filled, "--token-file", token_file(folder), token=TOKEN) as running:
-        document = running.get("/v1/openapi.json", token=None).json()
-
-        def resolved(part):
-            while "$ref" in part:
-                target = document
-                for key in part["$ref"].removeprefix("#/").split("/"):
-                    target = target[key]
-                part = target
-            return part
-
-        def check(operation, answer):
-            described = resolved(operation["responses"][str(answer.status)])
-            media_type = answer.headers["content-type"].split(";")[0]
-            schema = described["content"][media_type]["schema"]
-            assert set(described.get("headers", {})) <= {name.title() for name in answer.headers}
-            content = (answer.body.decode() if media_type == "text/plain" else answer.json())
-            jsonschema.Draft202012Validator({**schema, "components": document["components"]},
-                                            format_checker=jsonschema.FormatChecker()
-                                            ).validate(content)
-
-        deletions = []
-        for path, item in document["paths"].items():
-            target = path.replace("{tenant}", "acme").replace("{timeline}", "main")
-            missing = path.replace("{tenant}", "none").replace("{timeline}", "none")
-            for method, operation in item.items():
-                if method == "parameters":
-                    continue
-                body = changing(path) if method == "post" else None
-                if operation.get("security") != []:
-                    check(operation, running.request(method.upper(), target, body, token=None))
-                if "{" in path:
-                    answer = running.request(method.upper(), missing, body)
-                    assert answer.status == 404
-                    check(operation, answer)
-                if method == "delete":
-                    deletions.append((target, operation))
-                    continue
-                answer = running.request(method.upper(), target, body)
-                assert answer.status == (201 if path == "/v1/tenants" and method == "post"
-                                         else 200), answer
-                check(operation, answer)
-                if method == "post":
-                    check(operation, running.post(target, raw=b"{"))
-                    check(operation, running.post(target, headers={"Content-Type": "text/plain"}))
-        for target, operation in deletions:
-            answer = running.request("DELETE", target)
-            assert answer.status == 200
-            check(operation, answer)
-
-
 # --- the commands ---
 
 
@@ -469,15 +402,46 @@ def test_changes_through_the_server_are_there_without_it(filled, small_pgdata):
     assert filled.puts() == puts
 
 
-def test_commands_that_a_server_does_not_take_name_it(filled, folder, small_pgdata):
+def test_the_work_of_commands_is_done_through_a_server(filled, folder, small_pgdata):
+    """The command reads and writes its files, the server those of the work directory."""
+    assert filled.run("restore", "acme/main", "--to", folder / "alone").code == 0
     with starting(filled) as running:
-        for command in (["timeline", "import", "acme", "--pgdata", small_pgdata],
-                        ["timeline", "checkpoint", "acme/main"],
-                        ["restore", "acme/main", "--to", folder / "data"]):
-            outcome = filled.run(*command)
-            assert outcome.code == 1 and str(running.process.pid) in outcome.stderr, outcome
-        # With the remote storage alone it works all the same.
-        assert filled.restore_from_remote("acme/main", folder / "data").code == 0
+        imported = filled.import_cluster("acme", "imported", small_pgdata)
+        assert imported["remote_consistent_lsn"] == imported["last_record_lsn"]
+        for timeline in ("main", "imported"):
+            restored = filled.json("restore", f"acme/{timeline}", "--to", folder / timeline)
+            assert restored["lsn"] == imported["last_record_lsn"]
+            assert restored["timeline"]["name"] == timeline
+            assert trees.snapshot(folder / timeline) == trees.snapshot(folder / "alone")
+        branch = filled.json("timeline", "branch", "acme/main", "--name", "branch")
+        assert branch["ancestor_lsn"] == imported["last_record_lsn"]
+        assert filled.json("timeline", "checkpoint", "acme/branch")["name"] == "branch"
+        freed = filled.json("timeline", "drop-local", "acme/main")
+        assert freed["freed_layers"] > 0
+        restored = filled.json("restore", "acme/branch", "--to", folder / "branch")
+        assert restored["layers_fetched"] == freed["freed_layers"]
+        assert trees.snapshot(folder / "branch") == trees.snapshot(folder / "alone")
+        assert filled.json("timeline", "prefetch", "acme/main")["state"] == "Ready"
+        assert filled.json("restore", "acme/main", "--to",
+                           folder / "again")["layers_fetched"] == 0
+        assert filled.json("timeline", "gc", "acme/main")["failed_objects"] == 0
+        assert running.stop().code == 0
+    assert [entry["name"] for entry in filled.timelines("acme")] == ["main", "imported", "branch"]
+
+
+def test_an_import_into_a_server_that_is_interrupted_was_never_there(filled, small_pgdata):
+    with starting(filled) as running:
+        process = filled.start_import("acme", "killed", small_pgdata)
+        drafts = filled.workdir / "tenants"
+        until(lambda: list(drafts.glob("*/timelines/*.tmp/*")), "the import has begun")
+        process.kill()
+        process.wait()
+        assert [entry["name"] for entry in filled.timelines("acme")] == ["main"]
+        outcome = filled.try_import("acme", "main", small_pgdata)
+        assert outcome.code == 1 and "is taken" in outcome.stderr
+        assert filled.import_cluster("acme", "killed", small_pgdata)["state"] == "Ready"
+        assert running.stop().code == 0
+    assert not list(drafts.glob("*/timelines/*.tmp"))
 
 
 def test_a_command_does_not_take_another_remote_storage_for_that_of_the_server(filled, folder):
@@ -498,3 +462,74 @@ def test_a_server_attaches_a_tenant_and_goes_on_with_it(varve, folder, filled):
         assert running.get("/v1/tenants/acme/timelines").json()[0]["state"] == "Ready"
         assert running.request("DELETE", "/v1/tenants/acme/timelines/main").status == 200
         assert running.get("/v1/tenants/acme/timelines").json() == []
+
+
+# --- TLS ---
+
+
+def certificate(folder, subject_alternative_names):
+    """Files of a certificate that nobody else has signed, and of its key."""
+    files = folder / "server.crt", folder / "server.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=varve",
+                    "-addext", f"subjectAltName={subject_alternative_names}", "-keyout", files[1],
+                    "-out", files[0]], check=True, capture_output=True)
+    return files
+
+
+def tls_options(files):
+    return "--tls-certificate", files[0], "--tls-key", files[1]
+
+
+@pytest.mark.parametrize("names", ["IP:127.0.0.1", "DNS:varve.example.com", "DNS:*.example.com"])
+def test_over_tls_commands_check_the_certificate_of_their_server(filled, folder, small_pgdata,
+                                                                 names):
+    files = certificate(folder, names)
+    with starting(filled, *tls_options(files)) as running:
+        assert running.url.startswith("https://")
+        filled.import_cluster("acme", "second", small_pgdata)
+        assert filled.run("restore", "acme/second", "--to", folder / "data").code == 0
+        # Whoever speaks plain HTTP learns nothing, and holds up nobody.
+        with socket.create_connection(("127.0.0.1", running.port)) as plain:
+            plain.sendall(b"GET /v1/tenants HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"acme" not in plain.recv(4096)
+        # Somebody else's certificate, as the command sees it.
+        certificate(folder, names)
+        outcome = filled.run("tenant", "list")
+        assert outcome.code == 1 and "certificate" in outcome.stderr, outcome
+        # The server takes the renewed one.
+        running.signal(signal.SIGHUP)
+        until(lambda: filled.run("tenant", "list").code == 0, "the certificate is renewed")
+        assert running.stop().code == 0
+
+
+@pytest.mark.parametrize("content, remedy", [
+    (None, "No such file"), ("nothing", "holds no certificate in PEM")])
+def test_a_certificate_that_cannot_be_used_is_named(server, folder, content, remedy):
+    files = certificate(folder, "IP:127.0.0.1")
+    if content is None:
+        files[0].unlink()
+    else:
+        files[0].write_text(content)
+    outcome = server.run("serve", *tls_options(files))
+    assert outcome.code == 1 and remedy in outcome.stderr and str(files[0]) in outcome.stderr
+
+
+def test_a_key_of_another_certificate_is_refused(server, folder):
+    (folder / "other").mkdir()
+    files = certificate(folder, "IP:127.0.0.1")[0], certificate(folder / "other", "IP:127.0.0.1")[1]
+    outcome = server.run("serve", *tls_options(files))
+    assert outcome.code == 1 and "does not hold the key" in outcome.stderr
+
+
+def test_settings_can_lie_elsewhere(server, folder):
+    settings = folder / "elsewhere.toml"
+    settings.write_text(f'remote = "{server.remote}"\nlisten = "x"\n')
+    outcome = server.run("serve", "--config", settings)
+    assert outcome.code == 1 and str(settings) in outcome.stderr
+    settings.write_text(f'remote = "{server.remote}"\n')
+    with starting(server, "--config", settings) as running:
+        settings.write_text(f'remote = "{server.remote}"\nlog_level = "debug"\n')
+        running.signal(signal.SIGHUP)
+        until(lambda: "log_level=debug" in running.process.log, "the reload")
+        assert running.stop().code == 0

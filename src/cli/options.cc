@@ -1,6 +1,47 @@
 #include "cli/options.h"
 
+#include <algorithm>
+
+#include "server/setting_fields.h"
+
 namespace varve {
+namespace {
+
+constexpr std::array<std::string_view, 4> kCommonSettings{"remote", "log_level",
+                                                          "compression_level", "pg_user"};
+
+bool is_common(std::string_view key) {
+  return std::ranges::find(kCommonSettings, key) != kCommonSettings.end();
+}
+
+std::string flag_of(std::string_view key) {
+  std::string flag = "--" + std::string(key);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+std::string variable_of(std::string_view key) {
+  std::string variable = "VARVE_" + std::string(key);
+  std::ranges::transform(variable, variable.begin(),
+                         [](unsigned char c) { return std::toupper(c); });
+  return variable;
+}
+
+std::string absolute_path(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).string();
+}
+
+template <typename T>
+void add_setting(const Command& command, const SettingField<T>& field) {
+  const std::string value = fmt::format("{}", Settings().*field.value);
+  CLI::Option* const option = command.app->add_option(
+      flag_of(field.key), command.common->overrides.*field.override_value,
+      fmt::format("{} (default: {})", field.description, value.empty() ? "none" : value));
+  option->envname(variable_of(field.key));
+  if (field.is_path) option->transform(absolute_path);
+}
+
+}  // namespace
 
 Command Command::group(const std::string& name, const std::string& description) const {
   CLI::App* added = app->add_subcommand(name, description);
@@ -20,11 +61,10 @@ const Command& Command::with_work_directory() const {
   app->add_option("--workdir", common->work_directory, "The work directory, made by 'varve init'")
       ->envname("VARVE_WORKDIR")
       ->required();
-  app->add_option("--remote", common->overrides.remote,
-                  "The remote storage: file:///absolute/path or s3://bucket/prefix (default: as in "
-                  "varve.toml)")
-      ->envname("VARVE_REMOTE");
-  return with_log_level().with_compression_level().with_pg_user();
+  for_each_setting([&](const auto& field) {
+    if (is_common(field.key)) add_setting(*this, field);
+  });
+  return *this;
 }
 
 const Command& Command::with_remote() const {
@@ -32,51 +72,48 @@ const Command& Command::with_remote() const {
                   "The remote storage: file:///absolute/path or s3://bucket/prefix")
       ->envname("VARVE_REMOTE")
       ->required();
-  return with_log_level();
+  return with_settings({"log_level"});
 }
 
-const Command& Command::with_log_level() const {
-  app->add_option("--log-level", common->overrides.log_level,
-                  "trace, debug, info, warning, error or off (default: info)")
-      ->envname("VARVE_LOG_LEVEL");
-  return *this;
-}
-
-const Command& Command::with_compression_level() const {
-  app->add_option("--compression-level", common->overrides.compression_level,
-                  "Of zstd, 1 to 19 (default: 3)")
-      ->envname("VARVE_COMPRESSION_LEVEL");
-  return *this;
-}
-
-const Command& Command::with_pg_user() const {
-  app->add_option("--pg-user", common->overrides.pg_user,
-                  "As root: who owns restored data directories (default: postgres)")
-      ->envname("VARVE_PG_USER");
+const Command& Command::with_settings(std::initializer_list<std::string_view> keys) const {
+  for_each_setting([&](const auto& field) {
+    if (std::ranges::find(keys, field.key) != keys.end()) add_setting(*this, field);
+  });
   return *this;
 }
 
 const Command& Command::with_serve_settings() const {
-  app->add_option("--listen", common->overrides.listen,
-                  "Where the server listens; port 0 picks a free one (default: 127.0.0.1:9898)")
-      ->envname("VARVE_LISTEN");
-  app->add_option("--token-file", common->overrides.token_file,
-                  "A file with the bearer token that requests must have, readable by its owner "
-                  "alone (default: none is asked for)")
-      ->transform([](const std::string& path) {
-        return path.empty() ? path : std::filesystem::absolute(path).string();
-      })
-      ->envname("VARVE_TOKEN_FILE");
-  app->add_option("--stop-timeout", common->overrides.stop_timeout,
-                  "How many seconds what runs may still take when the server is stopped (default: "
-                  "10)")
-      ->envname("VARVE_STOP_TIMEOUT");
+  for_each_setting([&](const auto& field) {
+    if (!is_common(field.key)) add_setting(*this, field);
+  });
   return *this;
 }
 
 const Command& Command::with_json() const {
   app->add_flag("--json", common->json, "Print the result as one JSON document");
   return *this;
+}
+
+void PointOptions::add_to(const Command& command, const std::string& what) {
+  CLI::Option* const lsn_option =
+      command.app->add_option("--lsn", lsn, what + " (default: the last LSN)")->check(check_lsn);
+  command.app->add_option("--time", time, "The same, as of a time: 2026-11-21T20:15:00Z")
+      ->check([](const std::string& text) {
+        const auto parsed = Timestamp::parse(text);
+        return parsed.ok() ? std::string() : parsed.error().message();
+      })
+      ->excludes(lsn_option);
+}
+
+Result<TimelinePoint> PointOptions::point() const {
+  TimelinePoint point;
+  if (!lsn.empty()) {
+    VARVE_ASSIGN(point, Lsn::parse(lsn));
+  }
+  if (!time.empty()) {
+    VARVE_ASSIGN(point, Timestamp::parse(time));
+  }
+  return point;
 }
 
 std::string check_lsn(const std::string& text) {

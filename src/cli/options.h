@@ -10,8 +10,8 @@
 
 #include "runtime/call_options.h"
 #include "server/open_page_service.h"
-#include "server/page_server.h"
 #include "server/settings.h"
+#include "server/timeline_point.h"
 
 namespace varve {
 
@@ -25,11 +25,6 @@ struct CommonOptions {
   std::stop_token stop;
 
   CallOptions call() const { return {.stop = stop}; }
-  // In this process, also where a server runs: then it is Conflict.
-  Result<std::unique_ptr<PageServer>> open_server() const {
-    VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(work_directory));
-    return PageServer::open(std::move(directory), {.overrides = overrides, .call = call()});
-  }
   // Of the server that runs, or in this process.
   Result<std::unique_ptr<PageService>> open_service() const {
     return open_page_service(work_directory, overrides, call());
@@ -51,17 +46,24 @@ struct Command {
   Command leaf(const std::string& name, const std::string& description) const;
   void run(Action action) const;
 
-  // --workdir, required, and all settings.
+  // --workdir, required, and the settings that go with every work directory.
   const Command& with_work_directory() const;
   // --remote, required, in place of a work directory.
   const Command& with_remote() const;
-  // Single settings.
-  const Command& with_log_level() const;
-  const Command& with_compression_level() const;
-  const Command& with_pg_user() const;
-  // What only `varve serve` goes by.
+  // Settings, by their keys.
+  const Command& with_settings(std::initializer_list<std::string_view> keys) const;
+  // All that with_work_directory() does not add: what only `varve serve` goes by.
   const Command& with_serve_settings() const;
   const Command& with_json() const;
+};
+
+// --lsn and --time, of which one may be given.
+struct PointOptions {
+  std::string lsn;
+  std::string time;
+
+  void add_to(const Command& command, const std::string& what);
+  Result<TimelinePoint> point() const;
 };
 
 // For option values: fails the parse, so that the exit code says usage.

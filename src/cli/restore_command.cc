@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "server/restore_cluster.h"
 
 namespace varve {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 struct Options {
   std::string timeline;
   std::string to;
-  std::string lsn;
+  PointOptions at;
   std::vector<std::string> tablespaces;
   bool keep_config = false;
 };
@@ -43,13 +44,16 @@ Result<std::optional<FileOwner>> find_owner(const std::string& user) {
   return FileOwner{entry->pw_uid, entry->pw_gid};
 }
 
+std::string timeline_name(const Json& timeline) {
+  return timeline.at("tenant_id").get<std::string>() + "/" +
+         timeline.at("timeline_id").get<std::string>();
+}
+
 Result<RestoreReport> restore(const CommonOptions& common, const Options& options) {
   RestoreRequest request{.timeline = options.timeline,
                          .to = options.to,
                          .options = {.keep_config = options.keep_config, .stop = common.stop}};
-  if (!options.lsn.empty()) {
-    VARVE_ASSIGN(request.lsn, Lsn::parse(options.lsn));
-  }
+  VARVE_ASSIGN(request.at, options.at.point());
   for (const std::string& text : options.tablespaces) {
     VARVE_ASSIGN(auto mapping, parse_mapping(text));
     request.options.tablespaces.push_back(std::move(mapping));
@@ -60,12 +64,14 @@ Result<RestoreReport> restore(const CommonOptions& common, const Options& option
   };
   if (!common.remote.empty()) {
     VARVE_ASSIGN(request.options.owner,
-                 find_owner(common.overrides.pg_user.value_or(Settings{}.pg_user)));
+                 find_owner(common.overrides.pg_user.value_or(Settings().pg_user)));
     return restore_from_remote(common.remote, request, common.call(), progress);
   }
-  VARVE_ASSIGN(const auto server, common.open_server());
-  VARVE_ASSIGN(request.options.owner, find_owner(server->settings().pg_user));
-  return server->restore(request, progress);
+  VARVE_ASSIGN(const auto service, common.open_service());
+  VARVE_ASSIGN(Settings settings, WorkDirectory::read_settings(common.work_directory));
+  common.overrides.apply(settings);
+  VARVE_ASSIGN(request.options.owner, find_owner(settings.pg_user));
+  return restore_cluster(*service, request, progress);
 }
 
 }  // namespace
@@ -78,8 +84,7 @@ void add_restore_command(const Command& root) {
   command.app->add_option("TENANT/TIMELINE", options->timeline, "IDs or names")->required();
   command.app->add_option("--to", options->to, "The data directory to make; absent or empty")
       ->required();
-  command.app->add_option("--lsn", options->lsn, "The state to restore (default: the last)")
-      ->check(check_lsn);
+  options->at.add_to(command, "The state to restore");
   command.app
       ->add_option("--tablespace-mapping", options->tablespaces,
                    "OLD=NEW: put the tablespace of directory OLD, or with the OID OLD, into NEW "
@@ -95,23 +100,25 @@ void add_restore_command(const Command& root) {
   CLI::Option* remote = command.app->add_option(
       "--remote", common.remote,
       "Restore straight from a remote storage: file:///path or s3://bucket/prefix");
-  command.with_log_level().with_pg_user().with_json().run([&common, options, work_directory,
-                                                           remote]() -> Result<> {
-    if (remote->count() == 0 && work_directory->count() == 0) {
-      throw CLI::RequiredError("--workdir or --remote");
-    }
-    VARVE_ASSIGN(const RestoreReport report, restore(common, *options));
-    if (common.json) {
-      print_json(to_json(report));
-    } else {
-      fmt::print(
-          "{} holds timeline {} at {}: {} in {} files, {} databases. Start it with\n"
-          "  pg_ctl -D {} start\n",
-          options->to, report.timeline.id, report.summary.lsn, format_bytes(report.summary.bytes),
-          report.summary.files, report.summary.databases, options->to);
-    }
-    return {};
-  });
+  command.with_settings({"log_level", "pg_user"})
+      .with_json()
+      .run([&common, options, work_directory, remote]() -> Result<> {
+        if (remote->count() == 0 && work_directory->count() == 0) {
+          throw CLI::RequiredError("--workdir or --remote");
+        }
+        VARVE_ASSIGN(const RestoreReport report, restore(common, *options));
+        if (common.json) {
+          print_json(to_json(report));
+        } else {
+          fmt::print(
+              "{} holds timeline {} at {}: {} in {} files, {} databases. Start it with\n"
+              "  pg_ctl -D {} start\n",
+              options->to, timeline_name(report.timeline), report.summary.lsn,
+              format_bytes(report.summary.bytes), report.summary.files, report.summary.databases,
+              options->to);
+        }
+        return {};
+      });
 }
 
 }  // namespace varve

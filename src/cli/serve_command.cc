@@ -8,7 +8,7 @@
 namespace varve {
 namespace {
 
-Result<> serve(const CommonOptions& common) {
+Result<> serve(const CommonOptions& common, const std::string& settings_file) {
   std::mutex mutex;
   std::unique_ptr<Daemon> daemon;
   // Also while it starts, when there is nothing to reload yet: it must not end the process.
@@ -17,6 +17,7 @@ Result<> serve(const CommonOptions& common) {
     if (daemon) daemon->reload();
   });
   VARVE_ASSIGN(auto started, Daemon::start({.work_directory = common.work_directory,
+                                            .settings_file = settings_file,
                                             .overrides = common.overrides,
                                             .stop = common.stop}));
   {
@@ -31,8 +32,12 @@ Result<> serve(const CommonOptions& common) {
 void add_serve_command(const Command& root) {
   const Command serve_command = root.leaf(
       "serve", "Serve a work directory: synchronise it all the time, and answer over HTTP");
+  const auto settings_file = std::make_shared<std::string>();
+  serve_command.app->add_option("--config", *settings_file,
+                                "The file with the settings (default: varve.toml in the work "
+                                "directory)");
   serve_command.with_work_directory().with_serve_settings().run(
-      [&common = *root.common] { return serve(common); });
+      [&common = *root.common, settings_file] { return serve(common, *settings_file); });
 }
 
 }  // namespace varve

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "server/import_cluster.h"
 
 namespace varve {
 namespace {
@@ -30,18 +31,23 @@ void add_import(const Command& timeline) {
   import.app->add_flag("--no-verify-checksums", options->skip_checksums,
                        "Take pages as they are, even damaged ones");
   import.with_work_directory().with_json().run([&common = *import.common, options]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
+    VARVE_ASSIGN(const auto service, common.open_service());
     ProgressDisplay reading("import: read");
     ProgressDisplay sending("import: uploaded");
-    VARVE_ASSIGN(const TimelineInfo made,
-                 server->import_timeline(
-                     options->tenant, options->name, options->data_directory,
-                     {.verify_checksums = !options->skip_checksums, .stop = common.stop},
-                     [&](const Progress& progress) {
-                       reading.update(progress.bytes_done, progress.bytes_total);
-                     },
-                     show(sending)));
-    print_object(common, to_json(made));
+    VARVE_ASSIGN(
+        const Json made,
+        import_cluster(
+            *service,
+            {.tenant = options->tenant,
+             .name = options->name,
+             .data_directory = options->data_directory,
+             .options = {.verify_checksums = !options->skip_checksums, .stop = common.stop}},
+            common.call(),
+            [&](const Progress& progress) {
+              reading.update(progress.bytes_done, progress.bytes_total);
+            },
+            show(sending)));
+    print_object(common, made);
     return {};
   });
 }
@@ -49,26 +55,21 @@ void add_import(const Command& timeline) {
 void add_branch(const Command& timeline) {
   struct Options {
     std::string parent;
-    std::string lsn;
+    PointOptions at;
     std::string name;
   };
   const auto options = std::make_shared<Options>();
   const Command branch =
       timeline.leaf("branch", "Make a timeline that goes on from another one, without copying it");
   branch.app->add_option("TENANT/PARENT", options->parent, "IDs or names")->required();
-  branch.app->add_option("--lsn", options->lsn, "Where it begins (default: the last LSN)")
-      ->check(check_lsn);
+  options->at.add_to(branch, "Where it begins");
   branch.app->add_option("--name", options->name, "A name, unique within the tenant");
   branch.with_work_directory().with_json().run([&common = *branch.common, options]() -> Result<> {
-    VARVE_ASSIGN(const auto server, common.open_server());
-    VARVE_ASSIGN(const TimelineInfo parent, server->tenants().timeline(options->parent));
-    Lsn lsn = parent.metadata.disk_consistent_lsn;
-    if (!options->lsn.empty()) {
-      VARVE_ASSIGN(lsn, Lsn::parse(options->lsn));
-    }
-    VARVE_ASSIGN(const TimelineInfo made,
-                 server->tenants().branch_timeline(parent.id, lsn, options->name));
-    print_object(common, to_json(made));
+    VARVE_ASSIGN(const auto service, common.open_service());
+    NewBranch wanted{.parent = options->parent, .name = options->name};
+    VARVE_ASSIGN(wanted.at, options->at.point());
+    VARVE_ASSIGN(const Json made, service->branch(wanted));
+    print_object(common, made);
     return {};
   });
 }
@@ -116,45 +117,42 @@ Result<> show_timeline(const CommonOptions& common, const std::string& address) 
 }
 
 Result<> checkpoint(const CommonOptions& common, const std::string& address) {
-  VARVE_ASSIGN(const auto server, common.open_server());
-  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
+  VARVE_ASSIGN(const auto service, common.open_service());
+  Json now;
   {
     ProgressDisplay sending("checkpoint: uploaded");
-    VARVE_TRY(server->tenants().sync_timeline(found.id, show(sending)));
+    VARVE_ASSIGN(now, service->checkpoint(address, common.call(), show(sending)));
   }
-  VARVE_ASSIGN(const TimelineInfo now, server->tenants().timeline(found.id.to_string()));
-  print_object(common, to_json(now));
+  print_object(common, now);
   return {};
 }
 
 Result<> prefetch(const CommonOptions& common, const std::string& address) {
-  VARVE_ASSIGN(const auto server, common.open_server());
-  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
+  VARVE_ASSIGN(const auto service, common.open_service());
+  Json now;
   {
     ProgressDisplay fetching("prefetch: downloaded");
-    VARVE_TRY(server->tenants().prefetch_timeline(found.id, show(fetching)));
+    VARVE_ASSIGN(now, service->prefetch(address, common.call(), show(fetching)));
   }
-  VARVE_ASSIGN(const TimelineInfo now, server->tenants().timeline(found.id.to_string()));
-  print_object(common, to_json(now));
+  print_object(common, now);
   return {};
 }
 
 Result<> drop_local(const CommonOptions& common, const std::string& address) {
-  VARVE_ASSIGN(const auto server, common.open_server());
-  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
-  VARVE_ASSIGN(const auto freed, server->tenants().drop_local_layers(found.id));
-  print_object(common, to_json(found.id, freed));
+  VARVE_ASSIGN(const auto service, common.open_service());
+  VARVE_ASSIGN(const Json freed, service->drop_local(address));
+  print_object(common, freed);
   return {};
 }
 
 Result<> collect_garbage(const CommonOptions& common, const std::string& address) {
-  VARVE_ASSIGN(const auto server, common.open_server());
-  VARVE_ASSIGN(const TimelineInfo found, server->tenants().timeline(address));
-  VARVE_ASSIGN(const CollectedGarbage collected, server->tenants().collect_garbage(found.id));
-  print_object(common, to_json(found.id, collected));
-  if (collected.failed.empty()) return {};
-  return collected.failed.front().error.context(
-      fmt::format("{} objects could not be deleted", collected.failed.size()));
+  VARVE_ASSIGN(const auto service, common.open_service());
+  VARVE_ASSIGN(const Json collected, service->collect_garbage(address, common.call()));
+  print_object(common, collected);
+  const auto failed = collected.at("failed_objects").get<uint64_t>();
+  if (failed == 0) return {};
+  return make_error(ErrorCode::kUnavailable, "{} objects could not be deleted: {}", failed,
+                    collected.at("failure").get<std::string>());
 }
 
 Result<> remove(const CommonOptions& common, const std::string& address) {

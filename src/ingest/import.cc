@@ -7,6 +7,7 @@
 #include "fs/directory.h"
 #include "ingest/source_file.h"
 #include "ingest/source_inventory.h"
+#include "ingest/time_index.h"
 #include "postgres/key_space.h"
 #include "postgres/page.h"
 #include "postgres/relation_map.h"
@@ -47,6 +48,7 @@ class Importer {
     VARVE_TRY(put_slrus());
     VARVE_TRY(put_two_phase_files());
     VARVE_TRY(put_auxiliary_files());
+    VARVE_TRY(put_time());
 
     VARVE_TRY(source_.check_unchanged());
     summarise_inventory();
@@ -266,6 +268,13 @@ class Importer {
       value.clear();
     }
     return file.check_unchanged();
+  }
+
+  // From then on the cluster was as it is.
+  Result<> put_time() {
+    constexpr int64_t kMicrosPerSecond = 1'000'000;
+    const Timestamp time{source_.control_file().checkpoint().time * kMicrosPerSecond};
+    return put(TimeIndexKey{time}, time_index_value(summary_.last_record_lsn));
   }
 
   const DataDirectory& source_;

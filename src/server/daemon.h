@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "server/http/http_server.h"
+#include "server/http/routes.h"
 #include "server/local_page_service.h"
 #include "server/settings.h"
 
@@ -13,6 +14,8 @@ class Daemon {
  public:
   struct Options {
     std::filesystem::path work_directory;
+    // In place of the work directory's varve.toml; empty: that one.
+    std::filesystem::path settings_file = {};
     SettingOverrides overrides;
     // Requested before it is ready, it ends the start; afterwards see run().
     std::stop_token stop;
@@ -28,21 +31,28 @@ class Daemon {
   // `stop_timeout`; what does not is interrupted, and is done again at the next start.
   Result<> run(std::stop_token stop);
 
-  // Reads varve.toml anew, from any thread. Takes the log level from it; what else has changed and
-  // is in force only after a restart is logged. A file with mistakes changes nothing.
+  // Reads the settings and the certificate anew, from any thread. Takes the log level; what else
+  // has changed and is in force only after a restart is logged. A file with mistakes changes
+  // nothing.
   void reload();
 
  private:
   explicit Daemon(const Options& options) : options_(options) {}
 
+  std::filesystem::path settings_file() const;
+  Result<Settings> read_settings() const;
   Result<> write_pid_file() const;
   void stop();
 
   const Options options_;
   Settings settings_;
+  // Null: plain HTTP.
+  std::shared_ptr<http::TlsIdentity> tls_;
   // Interrupts requests that are being handled.
   std::stop_source interrupted_;
   std::unique_ptr<LocalPageService> service_;
+  // Of the requests: it refers to the service.
+  std::unique_ptr<http::ApiState> api_;
   std::unique_ptr<http::HttpServer> http_;
 };
 

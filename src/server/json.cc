@@ -64,12 +64,25 @@ Json to_json(const TenantInfo& tenant) {
   return json;
 }
 
-Json to_json(const TenantTimelineId& timeline, const CollectedGarbage& collected) {
+Json to_json(const TenantTimelineId& timeline,
+             const PageServer::CollectedTimelineGarbage& collected) {
+  const CollectedGarbage& remote = collected.remote;
+  return {
+      {"tenant_id", timeline.tenant.to_string()},
+      {"timeline_id", timeline.timeline.to_string()},
+      {"oldest_lsn", collected.oldest_lsn.to_string()},
+      {"deleted_layers", collected.layers},
+      {"deleted_objects", remote.objects},
+      {"deleted_bytes", remote.bytes},
+      {"failed_objects", remote.failed.size()},
+      {"failure", remote.failed.empty() ? Json() : Json(remote.failed.front().error.message())}};
+}
+
+Json to_json(const TenantTimelineId& timeline, const TimedLsn& found) {
   return {{"tenant_id", timeline.tenant.to_string()},
           {"timeline_id", timeline.timeline.to_string()},
-          {"deleted_objects", collected.objects},
-          {"deleted_bytes", collected.bytes},
-          {"failed_objects", collected.failed.size()}};
+          {"lsn", found.lsn.to_string()},
+          {"time", found.time.to_string()}};
 }
 
 Json to_json(const TenantTimelineId& timeline, const TenantManager::FreedLayers& freed) {
@@ -115,20 +128,6 @@ Json to_json(const StatusReport& status) {
           {"cost_usd", status.cost_usd},
           {"timelines", to_json_array(status.timelines)},
           {"metrics", to_json_array(status.metrics)}};
-}
-
-Json to_json(const RestoreReport& restore) {
-  return {{"timeline", to_json(restore.timeline)},
-          {"lsn", restore.summary.lsn.to_string()},
-          {"checkpoint_lsn", restore.summary.checkpoint_lsn.to_string()},
-          {"system_identifier", std::to_string(restore.summary.system_identifier)},
-          {"bytes", restore.summary.bytes},
-          {"files", restore.summary.files},
-          {"relations", restore.summary.relations},
-          {"databases", restore.summary.databases},
-          {"layers_fetched", restore.fetched.layers},
-          {"layer_bytes_fetched", restore.fetched.bytes},
-          {"requests", to_json(restore.requests)}};
 }
 
 Json to_json(const ListedObject& object) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ingest/time_index.h"
 #include "remote_storage/request_counts.h"
 #include "server/layer_report.h"
 #include "server/page_server.h"
@@ -21,10 +22,11 @@ using Json = nlohmann::ordered_json;
 
 Json to_json(const TenantInfo& tenant);
 Json to_json(const TimelineInfo& timeline);
-Json to_json(const TenantTimelineId& timeline, const CollectedGarbage& collected);
+Json to_json(const TenantTimelineId& timeline,
+             const PageServer::CollectedTimelineGarbage& collected);
+Json to_json(const TenantTimelineId& timeline, const TimedLsn& found);
 Json to_json(const TenantTimelineId& timeline, const TenantManager::FreedLayers& freed);
 Json to_json(const StatusReport& status);
-Json to_json(const RestoreReport& restore);
 Json to_json(const ListedObject& object);
 Json to_json(const ShownObject& object);
 Json to_json(const LayerEntry& layer);

@@ -1,5 +1,8 @@
 #include "server/local_page_service.h"
 
+#include "server/local_timeline_import.h"
+#include "server/local_timeline_snapshot.h"
+
 namespace varve {
 namespace {
 
@@ -77,6 +80,57 @@ Result<Json> LocalPageService::attach_tenant(const std::string& tenant) {
   VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
   VARVE_ASSIGN(const TenantInfo attached, server_->attach_tenant(found.id));
   return to_json(attached);
+}
+
+Result<std::unique_ptr<TimelineImport>> LocalPageService::start_import(
+    const NewTimeline& timeline) {
+  VARVE_ASSIGN(auto import, LocalTimelineImport::start(server_->tenants(), timeline));
+  return std::unique_ptr<TimelineImport>(std::move(import));
+}
+
+Result<Json> LocalPageService::branch(const NewBranch& branch) {
+  VARVE_ASSIGN(const TimelineInfo parent, server_->tenants().timeline(branch.parent));
+  VARVE_ASSIGN(const TimelineInfo made, server_->branch(parent.id, branch.at, branch.name, {}));
+  return to_json(made);
+}
+
+Result<std::unique_ptr<TimelineSnapshot>> LocalPageService::open_snapshot(
+    const SnapshotRequest& request) {
+  VARVE_ASSIGN(auto snapshot, LocalTimelineSnapshot::open(server_->timelines(), request, {}));
+  return std::unique_ptr<TimelineSnapshot>(std::move(snapshot));
+}
+
+Result<Json> LocalPageService::lsn_at(const std::string& timeline, Timestamp time) {
+  VARVE_ASSIGN(const TimelineInfo info, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimedLsn found, varve::lsn_at(server_->timelines(), info.id, time, {}));
+  return to_json(info.id, found);
+}
+
+Result<Json> LocalPageService::checkpoint(const std::string& timeline, const CallOptions& call,
+                                          const ByteProgress& progress) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo now, server_->checkpoint(found.id, call, progress));
+  return to_json(now);
+}
+
+Result<Json> LocalPageService::prefetch(const std::string& timeline, const CallOptions& call,
+                                        const ByteProgress& progress) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_TRY(server_->tenants().prefetch_timeline(found.id, progress, call));
+  return this->timeline(found.id.to_string());
+}
+
+Result<Json> LocalPageService::drop_local(const std::string& timeline) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const auto freed, server_->tenants().drop_local_layers(found.id));
+  return to_json(found.id, freed);
+}
+
+Result<Json> LocalPageService::collect_garbage(const std::string& timeline,
+                                               const CallOptions& call) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const auto collected, server_->collect_garbage(found.id, call));
+  return to_json(found.id, collected);
 }
 
 Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {

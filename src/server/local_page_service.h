@@ -23,10 +23,24 @@ class LocalPageService : public PageService {
   Result<Json> timeline(const std::string& timeline) override;
   Result<Json> create_tenant(const NewTenant& tenant) override;
   Result<Json> attach_tenant(const std::string& tenant) override;
+  Result<std::unique_ptr<TimelineImport>> start_import(const NewTimeline& timeline) override;
+  Result<Json> branch(const NewBranch& branch) override;
+  Result<std::unique_ptr<TimelineSnapshot>> open_snapshot(const SnapshotRequest& request) override;
+  Result<Json> lsn_at(const std::string& timeline, Timestamp time) override;
+  Result<Json> checkpoint(const std::string& timeline, const CallOptions& call,
+                          const ByteProgress& progress) override;
+  Result<Json> prefetch(const std::string& timeline, const CallOptions& call,
+                        const ByteProgress& progress) override;
+  Result<Json> drop_local(const std::string& timeline) override;
+  Result<Json> collect_garbage(const std::string& timeline, const CallOptions& call) override;
   Result<Json> delete_timeline(const std::string& timeline) override;
   Result<Json> status(const std::optional<std::string>& timeline) override;
   Result<Json> wait(const WaitRequest& request, const CallOptions& call,
                     const ByteProgress& progress) override;
+
+  std::filesystem::path scratch_directory() const {
+    return server_->directory().scratch_directory();
+  }
 
   // For Prometheus. Waits for no request.
   std::string metrics_text();

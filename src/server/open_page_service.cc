@@ -10,8 +10,11 @@ Result<std::unique_ptr<PageService>> open_page_service(const std::filesystem::pa
                                                        const CallOptions& call) {
   auto directory = WorkDirectory::open(work_directory);
   if (directory.ok()) {
-    VARVE_ASSIGN(auto server,
-                 PageServer::open(*std::move(directory), {.overrides = overrides, .call = call}));
+    Settings settings = directory->settings();
+    overrides.apply(settings);
+    VARVE_TRY(check_settings(settings));
+    VARVE_ASSIGN(auto server, PageServer::open(*std::move(directory),
+                                               {.settings = std::move(settings), .call = call}));
     return std::unique_ptr<PageService>(new LocalPageService(std::move(server)));
   }
   if (!directory.failed_with(ErrorCode::kConflict)) return directory.error();
@@ -24,8 +27,8 @@ Result<std::unique_ptr<PageService>> open_page_service(const std::filesystem::pa
                       "leave out --remote, or stop the server first",
                       running->pid, work_directory.string(), running->remote);
   }
-  VARVE_ASSIGN(auto client, http::ApiClient::create(*running, call.stop));
-  return std::unique_ptr<PageService>(std::move(client));
+  VARVE_ASSIGN(auto connection, http::ApiConnection::open(*running, call.stop));
+  return std::unique_ptr<PageService>(std::make_unique<http::ApiClient>(std::move(connection)));
 }
 
 }  // namespace varve

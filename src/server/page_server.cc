@@ -3,16 +3,15 @@
 #include <spdlog/spdlog.h>
 
 #include "base/logging.h"
-#include "fs/temporary_directory.h"
-#include "layer/pipelined_sink.h"
 #include "remote_storage/prices.h"
+#include "server/local_timeline_snapshot.h"
 #include "storage_sync/remote_listing.h"
+#include "timeline/branch_points.h"
 #include "timeline/lag_metrics.h"
 
 namespace varve {
 namespace {
 
-constexpr uint32_t kPostgresVersion = 15;
 // Whoever asks for the status waits for it.
 constexpr Duration kListingTimeout = std::chrono::seconds(5);
 
@@ -22,31 +21,11 @@ uint64_t changes(const RequestCounts& counts) {
          counts.total(Operation::kDelete);
 }
 
-Result<RestoreReport> restore_timeline(TenantManager& tenants, const RestoreRequest& request,
-                                       const ProgressCallback& progress) {
-  RestoreReport report;
-  VARVE_ASSIGN(report.timeline, tenants.timeline(request.timeline));
-  const auto target = std::filesystem::absolute(request.to).lexically_normal();
-  const auto parent =
-      target.has_filename() ? target.parent_path() : target.parent_path().parent_path();
-  VARVE_ASSIGN(const auto reader,
-               tenants.open_reader(report.timeline.id, parent, ReadPattern::kEverything));
-  const Lsn lsn = request.lsn.value_or(reader->metadata().disk_consistent_lsn);
-  VARVE_TRY(reader->check_readable(lsn));
-  VARVE_ASSIGN(report.summary,
-               export_data_directory(*reader, lsn, target, request.options, progress));
-  report.fetched = reader->fetched();
-  return report;
-}
-
 }  // namespace
 
-Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory,
-                                                     const Options& options) {
+Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory, Options options) {
   std::unique_ptr<PageServer> server(new PageServer(std::move(directory)));
-  server->settings_ = server->directory_.settings();
-  options.overrides.apply(server->settings_);
-  VARVE_TRY(check_settings(server->settings_));
+  server->settings_ = std::move(options.settings);
   VARVE_TRY(set_up_logging(server->settings_.log_level));
   server->call_ = options.call;
   server->counts_kept_ = server->directory_.read_request_counts();
@@ -64,6 +43,10 @@ Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory,
                            .remote = server->remote_ ? &server->remote_->context() : nullptr,
                            .call = options.call}));
   server->tenants_.emplace(std::move(tenants));
+  server->timelines_.emplace(
+      *server->tenants_,
+      OpenTimelines::Options{.remote = server->remote_ ? &server->remote_->context() : nullptr,
+                             .scratch_parent = server->directory_.scratch_directory()});
   server->stored_bytes_ = server->tenants_->remote_listing().total_size;
   server->changes_listed_ = changes(server->request_counts());
   return server;
@@ -93,35 +76,55 @@ Result<> PageServer::keep_request_counts() {
   return {};
 }
 
-Result<TimelineInfo> PageServer::import_timeline(const std::string& tenant_name,
-                                                 const std::string& name,
-                                                 const std::filesystem::path& data_directory,
-                                                 const ImportOptions& options,
-                                                 const ProgressCallback& import_progress,
-                                                 const ByteProgress& upload_progress) {
-  VARVE_ASSIGN(const TenantInfo tenant, tenants_->tenant(tenant_name));
-  VARVE_TRY(tenants_->check_new_timeline(tenant.id, name));
-  VARVE_ASSIGN(const DataDirectory source, DataDirectory::open(data_directory));
-  VARVE_ASSIGN(TimelineDraft draft,
-               tenants_->start_timeline(tenant.id, source.control_file().checkpoint_lsn()));
-  PipelinedSink writer(draft);
-  VARVE_ASSIGN(const ImportSummary summary,
-               import_data_directory(source, writer, options, import_progress));
-  VARVE_TRY(writer.finish());
-  for (const std::string& path : summary.skipped) {
-    spdlog::warn("{} is no file that a backup can hold: it will not be restored",
-                 (data_directory / path).string());
+Result<TimelineInfo> PageServer::checkpoint(const TenantTimelineId& id, const CallOptions& call,
+                                            const ByteProgress& progress) {
+  if (const auto timeline = timelines_->find(id)) VARVE_TRY(timeline->checkpoint());
+  VARVE_TRY(tenants_->sync_timeline(id, progress, call));
+  return tenants_->timeline(id.to_string());
+}
+
+Result<TimelineInfo> PageServer::branch(const TenantTimelineId& parent, const TimelinePoint& at,
+                                        const std::string& name, const CallOptions& call) {
+  VARVE_ASSIGN(const auto wanted, lsn_of(*timelines_, parent, at, call));
+  // Nothing of it is given up before the tenant's log has the branch.
+  VARVE_ASSIGN(auto snapshot, timelines_->open_snapshot(parent, wanted, {}, call));
+  const bool is_in_memory =
+      snapshot.timeline != nullptr && snapshot.timeline->disk_consistent_lsn() < snapshot.lsn;
+  if (is_in_memory) VARVE_TRY(snapshot.timeline->checkpoint());
+  auto made = tenants_->branch_timeline(parent, snapshot.lsn, name, call);
+  if (!made.ok() && retryable(made.code())) {
+    const std::lock_guard lock(uncertain_mutex_);
+    uncertain_branches_.push_back(std::move(snapshot));
   }
-  VARVE_TRY(draft.finish({.disk_consistent_lsn = summary.last_record_lsn,
-                          .previous_record_lsn = summary.image_lsn,
-                          .gc_cutoff_lsn = summary.image_lsn,
-                          .postgres_version = kPostgresVersion,
-                          .system_identifier = summary.system_identifier}));
-  VARVE_ASSIGN(TimelineInfo timeline,
-               tenants_->commit_timeline(std::move(draft), name, upload_progress));
-  spdlog::info("imported {} bytes in {} relations of {} databases as timeline {}", summary.bytes,
-               summary.relations, summary.databases, timeline.id);
-  return timeline;
+  return made;
+}
+
+Result<Lsn> PageServer::retention_cutoff(Timeline& timeline) const {
+  const Lsn last = timeline.disk_consistent_lsn();
+  const uint64_t bytes = static_cast<uint64_t>(settings_.retention_mib) << 20;
+  const Lsn by_bytes{last.value - std::min(last.value, bytes)};
+  constexpr int64_t kMicrosPerHour = 3'600'000'000;
+  const Timestamp oldest{system_clock().now().micros - settings_.retention_hours * kMicrosPerHour};
+  VARVE_ASSIGN(const auto by_time, find_lsn_at(timeline, oldest, last));
+  // What is not known to be older is not.
+  return by_time ? std::min(by_bytes, by_time->lsn) : Lsn{0};
+}
+
+Result<PageServer::CollectedTimelineGarbage> PageServer::collect_garbage(const TenantTimelineId& id,
+                                                                         const CallOptions& call) {
+  VARVE_ASSIGN(const auto timeline, timelines_->open(id, call));
+  VARVE_ASSIGN(const Lsn cutoff, retention_cutoff(*timeline));
+  CollectedTimelineGarbage collected;
+  VARVE_ASSIGN(collected.layers, timeline->collect_garbage(cutoff, [&] {
+    const auto tenant = tenants_->store().tenant(id.tenant);
+    return find_branch_points(tenant->get()->manifest, id.timeline);
+  }));
+  collected.oldest_lsn = tenants_->store().timeline(id)->get()->manifest.metadata.gc_cutoff_lsn;
+  if (!remote_) return collected;
+  VARVE_TRY(tenants_->sync_timeline(id, {}, call));
+  timeline->take_over_uploads();
+  VARVE_ASSIGN(collected.remote, tenants_->collect_garbage(id, call));
+  return collected;
 }
 
 Result<StatusReport> PageServer::status(const std::optional<std::string>& timeline) {
@@ -194,6 +197,8 @@ void PageServer::start_sync(SyncEngine::Options options, std::vector<TimelineSyn
 }
 
 Result<TenantInfo> PageServer::attach_tenant(const TenantId& id, const CallOptions& call) {
+  // What was open may rest on a log that somebody else has gone on with.
+  timelines_->close_tenant(id);
   VARVE_ASSIGN(TenantInfo attached, tenants_->attach_tenant(id, call));
   if (engine_) {
     engine_->loop().tenant_attached(id);
@@ -204,6 +209,7 @@ Result<TenantInfo> PageServer::attach_tenant(const TenantId& id, const CallOptio
 
 Result<> PageServer::delete_timeline(const TenantTimelineId& id, const CallOptions& call) {
   if (engine_) engine_->loop().forget(id);
+  timelines_->close(id);
   auto deleted = tenants_->delete_timeline(id, call);
   if (deleted.ok()) {
     const std::lock_guard lock(lag_mutex_);
@@ -225,27 +231,6 @@ void PageServer::schedule_pending_tasks(const TenantId& tenant) {
       engine_->loop().schedule(**task);
     }
   }
-}
-
-Result<RestoreReport> PageServer::restore(const RestoreRequest& request,
-                                          const ProgressCallback& progress) {
-  return restore_timeline(*tenants_, request, progress);
-}
-
-Result<RestoreReport> restore_from_remote(const std::string& url, const RestoreRequest& request,
-                                          const CallOptions& call,
-                                          const ProgressCallback& progress) {
-  VARVE_ASSIGN(const auto remote, RemoteAccess::open({.url = url}));
-  VARVE_ASSIGN(const TemporaryDirectory nothing_local, TemporaryDirectory::create());
-  TenantManager::Options options{
-      .work_directory = nothing_local.path(), .remote = &remote->context(), .call = call};
-  // With an ID there is no need to look at the other tenants for a name.
-  const auto tenant = TenantId::parse(request.timeline.substr(0, request.timeline.find('/')));
-  if (tenant.ok()) options.only_tenant = *tenant;
-  VARVE_ASSIGN(TenantManager tenants, TenantManager::open(std::move(options)));
-  VARVE_ASSIGN(RestoreReport report, restore_timeline(tenants, request, progress));
-  report.requests = remote->counts();
-  return report;
 }
 
 }  // namespace varve

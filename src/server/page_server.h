@@ -7,12 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "ingest/export.h"
-#include "ingest/import.h"
 #include "server/remote_access.h"
+#include "server/timeline_point.h"
 #include "server/work_directory.h"
 #include "storage_sync/sync_engine.h"
-#include "timeline/tenant_manager.h"
+#include "timeline/open_timelines.h"
 
 namespace varve {
 
@@ -26,40 +25,21 @@ struct StatusReport {
   std::vector<MetricSample> metrics;
 };
 
-struct RestoreRequest {
-  std::string timeline;    // TENANT/TIMELINE.
-  std::optional<Lsn> lsn;  // None: the last one.
-  std::filesystem::path to;
-  ExportOptions options;
-};
-
-struct RestoreReport {
-  TimelineInfo timeline;
-  ExportSummary summary;
-  LayerCache::Fetched fetched;
-  RequestCounts requests;  // Of this restore, from the remote storage.
-};
-
 // Thread-safe, but for the start and the stop of the sync engine, beside which nothing else runs.
 class PageServer {
  public:
   struct Options {
-    SettingOverrides overrides;
+    Settings settings;
     // Of everything that it does, save what the sync engine does in the background.
     CallOptions call;
   };
-  static Result<std::unique_ptr<PageServer>> open(WorkDirectory directory, const Options& options);
+  static Result<std::unique_ptr<PageServer>> open(WorkDirectory directory, Options options);
   // Keeps the counts of requests.
   ~PageServer();
 
   TenantManager& tenants() { return *tenants_; }
   const Settings& settings() const { return settings_; }
-
-  Result<TimelineInfo> import_timeline(const std::string& tenant, const std::string& name,
-                                       const std::filesystem::path& data_directory,
-                                       const ImportOptions& options,
-                                       const ProgressCallback& import_progress,
-                                       const ByteProgress& upload_progress);
+  const WorkDirectory& directory() const { return directory_; }
 
   // Of everything, or of one timeline.
   Result<StatusReport> status(const std::optional<std::string>& timeline);
@@ -67,6 +47,24 @@ class PageServer {
   // Like those of TenantManager, beside the sync engine where that runs.
   Result<TenantInfo> attach_tenant(const TenantId& id, const CallOptions& call = {});
   Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
+
+  OpenTimelines& timelines() { return *timelines_; }
+
+  // What was ingested until now becomes remote.
+  Result<TimelineInfo> checkpoint(const TenantTimelineId& id, const CallOptions& call,
+                                  const ByteProgress& progress);
+  Result<TimelineInfo> branch(const TenantTimelineId& parent, const TimelinePoint& at,
+                              const std::string& name, const CallOptions& call);
+
+  struct CollectedTimelineGarbage {
+    // From where on the timeline can be read now, branches excepted.
+    Lsn oldest_lsn;
+    size_t layers = 0;
+    CollectedGarbage remote;
+  };
+  // Gives up what is not to be kept any longer: layers, then objects.
+  Result<CollectedTimelineGarbage> collect_garbage(const TenantTimelineId& id,
+                                                   const CallOptions& call);
 
   // Runs the sync engine in the background until stop_sync(), once. Without a remote storage there
   // is nothing to run.
@@ -82,10 +80,10 @@ class PageServer {
   // So that they outlast this process.
   Result<> keep_request_counts();
 
-  Result<RestoreReport> restore(const RestoreRequest& request, const ProgressCallback& progress);
-
  private:
   RequestCounts request_counts() const;
+  // Below which nothing is to be kept.
+  Result<Lsn> retention_cutoff(Timeline& timeline) const;
   uint64_t stored_bytes();
   void export_lag(const std::vector<TimelineInfo>& timelines);
   void schedule_pending_tasks(const TenantId& tenant);
@@ -98,6 +96,10 @@ class PageServer {
   Metrics metrics_;
   std::unique_ptr<RemoteAccess> remote_;
   std::optional<TenantManager> tenants_;
+  std::optional<OpenTimelines> timelines_;
+  // Where branches begin of which it is not known whether they were registered.
+  std::mutex uncertain_mutex_;
+  std::vector<OpenTimelines::Snapshot> uncertain_branches_;
   // Held while the lag of timelines is exported, so that none comes back once it was forgotten.
   std::mutex lag_mutex_;
   mutable std::mutex mutex_;
@@ -109,10 +111,5 @@ class PageServer {
   // Last, so that its tasks end while there is everything that they need.
   std::optional<SyncEngine> engine_;
 };
-
-// Restores straight from a remote storage, with no work directory. Writes nothing to it.
-Result<RestoreReport> restore_from_remote(const std::string& url, const RestoreRequest& request,
-                                          const CallOptions& call,
-                                          const ProgressCallback& progress);
 
 }  // namespace varve

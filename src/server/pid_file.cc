@@ -30,6 +30,8 @@ Result<PidFile> PidFile::read(const std::filesystem::path& work_directory) {
   if (json.is_object() && json.contains("pid") && json["pid"].is_number_integer()) {
     result = {.pid = json["pid"].get<pid_t>(),
               .url = text("url"),
+              .address = text("address"),
+              .certificate = text("certificate"),
               .token_file = text("token_file"),
               .remote = text("remote")};
   }
@@ -41,8 +43,12 @@ Result<PidFile> PidFile::read(const std::filesystem::path& work_directory) {
 }
 
 Result<> PidFile::write(const std::filesystem::path& work_directory) const {
-  const nlohmann::ordered_json json{
-      {"pid", pid}, {"url", url}, {"token_file", token_file}, {"remote", remote}};
+  const nlohmann::ordered_json json{{"pid", pid},
+                                    {"url", url},
+                                    {"address", address},
+                                    {"certificate", certificate},
+                                    {"token_file", token_file},
+                                    {"remote", remote}};
   const std::string text = json.dump(2) + "\n";
   return write_file_atomically(path(work_directory), as_bytes(text), kMode);
 }

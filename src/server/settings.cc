@@ -1,10 +1,11 @@
 #include "server/settings.h"
 
-#include <set>
+#include <utility>
 
 #include "base/bytes.h"
 #include "remote_storage/url.h"
 #include "server/listen_address.h"
+#include "server/setting_fields.h"
 #include "server/toml_library.h"
 
 namespace varve {
@@ -12,17 +13,28 @@ namespace {
 
 constexpr int kMaximumStopTimeout = 3600;
 
-template <typename T>
-Result<> read_value(const toml::table& table, std::string_view key, const std::string& source,
-                    T& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return {};
-  const auto value = node->value_exact<T>();
-  if (!value) {
-    return make_error(ErrorCode::kInvalidArgument, "{}: the value of '{}' has the wrong type",
-                      source, key);
-  }
+Error wrong_type(const std::string& source, std::string_view key) {
+  return make_error(ErrorCode::kInvalidArgument, "{}: the value of '{}' has the wrong type", source,
+                    key);
+}
+
+Result<> read_value(const toml::node& node, const std::string& source, std::string_view key,
+                    std::string& out) {
+  const auto value = node.value_exact<std::string>();
+  if (!value) return wrong_type(source, key);
   out = *value;
+  return {};
+}
+
+Result<> read_value(const toml::node& node, const std::string& source, std::string_view key,
+                    int& out) {
+  const auto value = node.value_exact<int64_t>();
+  if (!value) return wrong_type(source, key);
+  if (!std::in_range<int>(*value)) {
+    return make_error(ErrorCode::kInvalidArgument, "{}: {} is out of range for '{}'", source,
+                      *value, key);
+  }
+  out = static_cast<int>(*value);
   return {};
 }
 
@@ -41,22 +53,45 @@ std::string toml_string(std::string_view text) {
   return result + "\"";
 }
 
+std::string toml_value(const std::string& value) {
+  return toml_string(value);
+}
+std::string toml_value(int value) {
+  return std::to_string(value);
+}
+
+// Lines of at most a hundred characters.
+std::string comment(std::string_view text) {
+  constexpr size_t kWidth = 98;
+  std::string result;
+  while (!text.empty()) {
+    size_t end = text.size();
+    if (end > kWidth) end = text.rfind(' ', kWidth);
+    result += fmt::format("# {}{}\n", text.substr(0, end), end == text.size() ? "." : "");
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return result;
+}
+
+Result<> check_path(std::string_view key, const std::string& path) {
+  if (path.empty() || std::filesystem::path(path).is_absolute()) return {};
+  return make_error(ErrorCode::kInvalidArgument, "{} must be an absolute path, not '{}'", key,
+                    path);
+}
+Result<> check_path(std::string_view, int) {
+  return {};
+}
+
 }  // namespace
 
 void SettingOverrides::apply(Settings& settings) const {
-  settings.remote = remote.value_or(settings.remote);
-  settings.log_level = log_level.value_or(settings.log_level);
-  settings.compression_level = compression_level.value_or(settings.compression_level);
-  settings.pg_user = pg_user.value_or(settings.pg_user);
-  settings.listen = listen.value_or(settings.listen);
-  settings.token_file = token_file.value_or(settings.token_file);
-  settings.stop_timeout = stop_timeout.value_or(settings.stop_timeout);
+  for_each_setting([&](const auto& field) {
+    const auto& override_value = this->*field.override_value;
+    if (override_value) settings.*field.value = *override_value;
+  });
 }
 
 Result<Settings> parse_settings(std::string_view text, const std::string& source) {
-  static const std::set<std::string_view> kKeys{"remote",      "log_level", "compression_level",
-                                                "pg_user",     "listen",    "token_file",
-                                                "stop_timeout"};
   toml::table table;
   try {
     table = toml::parse(text, source);
@@ -65,39 +100,31 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
                       error.source().begin.line, error.description());
   }
   for (const auto& [key, value] : table) {
-    if (!kKeys.contains(key.str())) {
+    bool is_known = false;
+    for_each_setting([&](const auto& field) { is_known |= field.key == key.str(); });
+    if (!is_known) {
       return make_error(ErrorCode::kInvalidArgument, "{}, line {}: there is no setting '{}'",
                         source, value.source().begin.line, key.str());
     }
   }
   Settings settings;
-  int64_t compression_level = settings.compression_level;
-  int64_t stop_timeout = settings.stop_timeout;
-  VARVE_TRY(read_value(table, "remote", source, settings.remote));
-  VARVE_TRY(read_value(table, "log_level", source, settings.log_level));
-  VARVE_TRY(read_value(table, "compression_level", source, compression_level));
-  VARVE_TRY(read_value(table, "pg_user", source, settings.pg_user));
-  VARVE_TRY(read_value(table, "listen", source, settings.listen));
-  VARVE_TRY(read_value(table, "token_file", source, settings.token_file));
-  VARVE_TRY(read_value(table, "stop_timeout", source, stop_timeout));
-  settings.compression_level = static_cast<int>(std::clamp<int64_t>(compression_level, -1, 1000));
-  settings.stop_timeout = static_cast<int>(std::clamp<int64_t>(stop_timeout, -1, 1'000'000));
+  Result<> read;
+  for_each_setting([&](const auto& field) {
+    const toml::node* const node = table.get(field.key);
+    if (node != nullptr && read.ok()) {
+      read = read_value(*node, source, field.key, settings.*field.value);
+    }
+  });
+  VARVE_TRY(read);
   VARVE_TRY(check_settings(settings).context(source));
   return settings;
 }
 
 std::vector<std::string> differing_keys(const Settings& a, const Settings& b) {
   std::vector<std::string> keys;
-  const auto compare = [&](auto Settings::* member, const char* key) {
-    if (a.*member != b.*member) keys.emplace_back(key);
-  };
-  compare(&Settings::remote, "remote");
-  compare(&Settings::log_level, "log_level");
-  compare(&Settings::compression_level, "compression_level");
-  compare(&Settings::pg_user, "pg_user");
-  compare(&Settings::listen, "listen");
-  compare(&Settings::token_file, "token_file");
-  compare(&Settings::stop_timeout, "stop_timeout");
+  for_each_setting([&](const auto& field) {
+    if (a.*field.value != b.*field.value) keys.emplace_back(field.key);
+  });
   return keys;
 }
 
@@ -109,10 +136,19 @@ Result<> check_settings(const Settings& settings) {
     return make_error(ErrorCode::kInvalidArgument, "stop_timeout must be from 0 to {} seconds",
                       kMaximumStopTimeout);
   }
+  if (settings.retention_hours < 0 || settings.retention_mib < 0) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "retention_hours and retention_mib must not be negative");
+  }
   VARVE_TRY(ListenAddress::parse(settings.listen).context("listen"));
-  if (!settings.token_file.empty() && !std::filesystem::path(settings.token_file).is_absolute()) {
-    return make_error(ErrorCode::kInvalidArgument, "token_file must be an absolute path, not '{}'",
-                      settings.token_file);
+  Result<> paths;
+  for_each_setting([&](const auto& field) {
+    if (field.is_path) paths = paths.ok() ? check_path(field.key, settings.*field.value) : paths;
+  });
+  VARVE_TRY(paths);
+  if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "tls_certificate and tls_key are of use only together");
   }
   if (!settings.remote.empty()) VARVE_TRY(parse_remote_url(settings.remote));
   return {};
@@ -120,38 +156,18 @@ Result<> check_settings(const Settings& settings) {
 
 std::string format_settings(const Settings& settings) {
   const Settings defaults;
-  const auto line = [](bool is_default, std::string_view key, const std::string& value) {
-    return fmt::format("{}{} = {}\n", is_default ? "# " : "", key, value);
-  };
   std::string text =
       "# Settings of this varve work directory. Each has a flag and an environment variable of "
       "the\n"
-      "# same name (log_level: --log-level, VARVE_LOG_LEVEL), which go before this file.\n\n"
-      "# Where everything is backed up to: file:///absolute/path, a directory that must exist, or\n"
-      "# s3://bucket/prefix?region=REGION&endpoint=URL, a bucket that must exist. Without it "
-      "nothing\n"
-      "# is remote. Credentials never stand in a URL.\n";
-  text += line(settings.remote.empty(), "remote",
-               toml_string(settings.remote.empty() ? "file:///path" : settings.remote));
-  text += "\n# trace, debug, info, warning, error or off.\n";
-  text +=
-      line(settings.log_level == defaults.log_level, "log_level", toml_string(settings.log_level));
-  text += "\n# Of zstd, 1 (fast) to 19 (small).\n";
-  text += line(settings.compression_level == defaults.compression_level, "compression_level",
-               std::to_string(settings.compression_level));
-  text +=
-      "\n# Who owns restored data directories when varve runs as root, which PostgreSQL refuses "
-      "to.\n";
-  text += line(settings.pg_user == defaults.pg_user, "pg_user", toml_string(settings.pg_user));
-  text += "\n# Where 'varve serve' listens. Anything but a loopback address needs a token_file.\n";
-  text += line(settings.listen == defaults.listen, "listen", toml_string(settings.listen));
-  text +=
-      "\n# A file with the bearer token that the HTTP API asks for, readable by its owner alone.\n";
-  text += line(settings.token_file.empty(), "token_file",
-               toml_string(settings.token_file.empty() ? "/absolute/path" : settings.token_file));
-  text += "\n# How many seconds what runs may still take when 'varve serve' is stopped.\n";
-  text += line(settings.stop_timeout == defaults.stop_timeout, "stop_timeout",
-               std::to_string(settings.stop_timeout));
+      "# same name (log_level: --log-level, VARVE_LOG_LEVEL), which go before this file.\n";
+  for_each_setting([&](const auto& field) {
+    const auto& value = settings.*field.value;
+    const bool is_default = value == defaults.*field.value;
+    const std::string shown =
+        is_default && !field.example.empty() ? toml_string(field.example) : toml_value(value);
+    text += fmt::format("\n{}{}{} = {}\n", comment(field.description), is_default ? "# " : "",
+                        field.key, shown);
+  });
   return text;
 }
 

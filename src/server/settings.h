@@ -14,8 +14,7 @@ namespace varve {
 inline constexpr char kSettingsFileName[] = "varve.toml";
 
 // Every member has a key in varve.toml, a flag and an environment variable of the same name:
-// `log_level`,
-// --log-level, VARVE_LOG_LEVEL.
+// `log_level`, --log-level, VARVE_LOG_LEVEL. See setting_fields.h.
 struct Settings {
   // URL of the remote storage; empty: none.
   std::string remote;
@@ -28,6 +27,12 @@ struct Settings {
   std::string listen = "127.0.0.1:9898";
   // File with the bearer token of the HTTP API; empty: none is asked for.
   std::string token_file;
+  // Files of the server's certificate and its key, PEM; empty: it speaks plain HTTP.
+  std::string tls_certificate;
+  std::string tls_key;
+  // What stays readable of a timeline: everything of the last hours, and of the last MiB of WAL.
+  int retention_hours = 7 * 24;
+  int retention_mib = 1024;
   // How long what runs may still take when `varve serve` is stopped, seconds.
   int stop_timeout = 10;
 
@@ -42,6 +47,10 @@ struct SettingOverrides {
   std::optional<std::string> pg_user;
   std::optional<std::string> listen;
   std::optional<std::string> token_file;
+  std::optional<std::string> tls_certificate;
+  std::optional<std::string> tls_key;
+  std::optional<int> retention_hours;
+  std::optional<int> retention_mib;
   std::optional<int> stop_timeout;
 
   void apply(Settings& settings) const;

@@ -24,9 +24,11 @@ TEST(Settings, LettersOutsideOfQuotesAndCommentsAreRefusedWithTheirLine) {
 }
 
 TEST(Settings, ValuesThatAServerCannotUseAreRefused) {
-  for (const char* text : {"listen = \"localhost\"", "listen = \"example.com:80\"",
-                           "token_file = \"token\"", "stop_timeout = -1", "stop_timeout = 3601",
-                           "stop_timeout = 9223372036854775807", "stop_timeout = \"1\""}) {
+  for (const char* text :
+       {"listen = \"localhost\"", "listen = \"example.com:80\"", "token_file = \"token\"",
+        "tls_key = \"/k\"", "tls_certificate = \"c\"\ntls_key = \"/k\"", "stop_timeout = -1",
+        "retention_mib = -1", "retention_hours = -1", "stop_timeout = 3601",
+        "stop_timeout = 9223372036854775807", "stop_timeout = \"1\""}) {
     EXPECT_TRUE(parse_settings(text, "varve.toml").failed_with(ErrorCode::kInvalidArgument))
         << text;
   }
@@ -39,13 +41,18 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
                      .pg_user = "pg",
                      .listen = "[::1]:80",
                      .token_file = "/t",
+                     .tls_certificate = "/c",
+                     .tls_key = "/k",
+                     .retention_hours = 1,
+                     .retention_mib = 2,
                      .stop_timeout = 3};
   const auto again = parse_settings(format_settings(all), "varve.toml");
   ASSERT_TRUE(again.ok()) << again.error().message();
   EXPECT_EQ(*again, all);
   EXPECT_EQ(differing_keys(all, {}),
             (std::vector<std::string>{"remote", "log_level", "compression_level", "pg_user",
-                                      "listen", "token_file", "stop_timeout"}));
+                                      "listen", "token_file", "tls_certificate", "tls_key",
+                                      "retention_hours", "retention_mib", "stop_timeout"}));
   EXPECT_TRUE(differing_keys(all, all).empty());
 }
 

@@ -14,6 +14,7 @@ namespace varve {
 namespace {
 
 constexpr char kRequestCountsFileName[] = "requests.json";
+constexpr char kScratchDirectoryName[] = "scratch";
 
 // Holds nothing, or what an init leaves that was interrupted: that may be repeated.
 Result<bool> is_unused(const std::filesystem::path& path) {
@@ -57,8 +58,8 @@ Result<> WorkDirectory::init(const std::filesystem::path& path, const Settings& 
   return present ? sync_file_system(path) : Result<>();
 }
 
-Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
-  auto content = read_file(path / kSettingsFileName);
+Result<Settings> WorkDirectory::read_settings(const std::filesystem::path& path) {
+  const auto content = read_file(path / kSettingsFileName);
   if (content.failed_with(ErrorCode::kNotFound)) {
     return make_error(ErrorCode::kNotFound,
                       "{} is not a varve work directory: check the path, or make one with 'varve "
@@ -66,6 +67,13 @@ Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
                       path.string(), path.string());
   }
   if (!content.ok()) return content.error();
+  return parse_settings(as_text(*content), (path / kSettingsFileName).string());
+}
+
+Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
+  VARVE_ASSIGN(const bool initialised, path_exists(path / kSettingsFileName));
+  // It says so, and names the remedy.
+  if (!initialised) VARVE_TRY(read_settings(path));
   VARVE_ASSIGN(DirectoryLock lock, DirectoryLock::acquire(path));
   if (lock.was_abandoned()) {
     // What follows may rest on names that the other had not synced yet.
@@ -76,9 +84,14 @@ Result<WorkDirectory> WorkDirectory::open(const std::filesystem::path& path) {
   // Left by a server that was killed: nobody may look for one there.
   VARVE_ASSIGN(const bool pid_file_left, path_exists(PidFile::path(path)));
   if (pid_file_left) VARVE_TRY(PidFile::remove(path));
-  VARVE_ASSIGN(Settings settings,
-               parse_settings(as_text(*content), (path / kSettingsFileName).string()));
+  VARVE_ASSIGN(const bool scratch_left, path_exists(path / kScratchDirectoryName));
+  if (scratch_left) VARVE_TRY(remove_tree(path / kScratchDirectoryName));
+  VARVE_ASSIGN(Settings settings, read_settings(path));
   return WorkDirectory(path, std::move(lock), std::move(settings));
+}
+
+std::filesystem::path WorkDirectory::scratch_directory() const {
+  return path_ / kScratchDirectoryName;
 }
 
 RequestCounts WorkDirectory::read_request_counts() const {

@@ -19,9 +19,16 @@ class WorkDirectory {
   // another process holds it; InvalidArgument for a broken varve.toml.
   static Result<WorkDirectory> open(const std::filesystem::path& path);
 
+  // Those of a work directory that somebody else may hold. Errors as those of open().
+  static Result<Settings> read_settings(const std::filesystem::path& path);
+
   const std::filesystem::path& path() const { return path_; }
   // As varve.toml has them.
   const Settings& settings() const { return settings_; }
+
+  // A directory for what is of no use to the next process: made by whoever needs it, and removed by
+  // open().
+  std::filesystem::path scratch_directory() const;
 
   // The counts of the requests that were ever sent from this work directory. Unreadable ones are
   // reported and count as none: they are worth less than the command that asks.

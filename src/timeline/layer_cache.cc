@@ -271,6 +271,9 @@ std::list<LayerCache::SlotPointer> LayerCache::take_surplus() {
 Result<std::filesystem::path> LayerCache::scratch_directory() {
   const std::lock_guard lock(mutex_);
   if (!scratch_) {
+    // An error shows next.
+    std::error_code ignored;
+    std::filesystem::create_directory(options_.scratch_parent, ignored);
     VARVE_ASSIGN(auto created,
                  TemporaryDirectory::create(".varve-scratch-", options_.scratch_parent));
     scratch_.emplace(std::move(created));

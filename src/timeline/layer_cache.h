@@ -35,7 +35,7 @@ class LayerCache {
     const SyncContext* remote = nullptr;
     // Asked where a layer is whose object is absent.
     std::shared_ptr<LayerLocator> locator;
-    // Where the scratch directory is made, on first use.
+    // Where the scratch directory is made, on first use; made itself when only it is missing.
     std::filesystem::path scratch_parent;
     ReadPattern pattern = ReadPattern::kOnDemand;
     // Layers that are kept open. Each holds its index in memory, a few hundred KiB for 256 MiB.

@@ -15,12 +15,6 @@ std::shared_ptr<const LayerSnapshot> snapshot_of(const KeptTimeline& kept) {
       std::shared_ptr<const TimelineManifest>(state, &state->manifest));
 }
 
-LayerCache::Options in_directory(LayerCache::Options options,
-                                 const std::filesystem::path& directory) {
-  options.directory = directory;
-  return options;
-}
-
 void apply_change(const LayerChange& change, std::vector<LayerEntry>& layers) {
   std::set<LayerName> removed;
   for (const LayerEntry& layer : change.removed) removed.insert(layer.name);
@@ -42,19 +36,40 @@ Timeline::Timeline(std::shared_ptr<KeptTimeline> kept, Options options)
     : kept_(std::move(kept)),
       options_(std::move(options)),
       files_(kept_->directory()),
-      reader_(std::make_shared<TimelineReader>(
-          kept_->get()->manifest,
-          TimelineReader::Options{.cache = in_directory(options_.cache, kept_->directory()),
-                                  .ancestor = options_.ancestor,
-                                  .redo = options_.redo,
-                                  .is_live = true,
-                                  .is_retained = [this](Lsn lsn) { return is_leased(lsn); }})),
+      reader_(make_reader(options_.cache, options_.ancestor)),
       open_(std::make_shared<InMemoryLayer>()),
       open_start_(reader_->metadata().disk_consistent_lsn),
       last_{.start = reader_->metadata().previous_record_lsn, .end = open_start_},
       layers_(snapshot_of(*kept_)) {
   const std::lock_guard lock(mutex_);
   publish();
+}
+
+std::shared_ptr<TimelineReader> Timeline::make_reader(LayerCache::Options cache,
+                                                      std::shared_ptr<TimelineReader> ancestor) {
+  cache.directory = kept_->directory();
+  return std::make_shared<TimelineReader>(
+      kept_->get()->manifest,
+      TimelineReader::Options{.cache = std::move(cache),
+                              .ancestor = std::move(ancestor),
+                              .redo = options_.redo,
+                              .is_live = true,
+                              .is_retained = [this](Lsn lsn) { return is_leased(lsn); }});
+}
+
+std::shared_ptr<TimelineReader> Timeline::open_reader(ReadPattern pattern,
+                                                      const std::filesystem::path& scratch_parent,
+                                                      std::shared_ptr<TimelineReader> ancestor) {
+  LayerCache::Options cache = options_.cache;
+  cache.pattern = pattern;
+  cache.scratch_parent = scratch_parent;
+  auto reader = make_reader(std::move(cache), std::move(ancestor));
+  const std::lock_guard lock(mutex_);
+  std::erase_if(other_readers_, [](const auto& other) { return other.expired(); });
+  other_readers_.push_back(reader);
+  reader->publish(reader_->view());
+  reader->allow_up_to(last_.end);
+  return reader;
 }
 
 Result<> Timeline::check(const RecordEnd& last, std::span<const Version> versions) const {
@@ -134,6 +149,9 @@ void Timeline::publish() {
     view->memory.push_back(frozen->content);
   }
   view->layers = layers_;
+  for (const auto& other : other_readers_) {
+    if (const auto reader = other.lock()) reader->publish(view);
+  }
   reader_->publish(std::move(view));
 }
 
@@ -247,7 +265,7 @@ Result<Timeline::Lease> Timeline::retain(Lsn lsn) {
   return Lease(*this, leased_.insert(lsn));
 }
 
-Result<size_t> Timeline::collect_garbage(Lsn cutoff, const std::set<Lsn>& branch_points) {
+Result<size_t> Timeline::collect_garbage(Lsn cutoff, const FindBranchPoints& branch_points) {
   // Not beside a compaction, which may be making images of what is collected.
   const std::lock_guard turn(compaction_turn_);
   VARVE_ASSIGN(const LayerChange change, move_cutoff(cutoff, branch_points));
@@ -255,7 +273,7 @@ Result<size_t> Timeline::collect_garbage(Lsn cutoff, const std::set<Lsn>& branch
   return change.removed.size();
 }
 
-Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const std::set<Lsn>& branch_points) {
+Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const FindBranchPoints& branch_points) {
   const std::lock_guard turn(collection_turn_);
   const auto layers = reader_->view()->layers;
   const TimelineMetadata& metadata = layers->manifest->metadata;
@@ -266,11 +284,12 @@ Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const std::set<Lsn>& branc
                       layers->manifest->id, cutoff, metadata.disk_consistent_lsn);
   }
   cutoff = std::max(cutoff, metadata.gc_cutoff_lsn);
-  RetainedLsns retained{.cutoff = cutoff, .pins = branch_points};
+  RetainedLsns retained{.cutoff = cutoff};
   {
     const std::lock_guard lock(mutex_);
     retained.pins.insert(leased_.begin(), leased_.end());
   }
+  retained.pins.merge(branch_points());
   LayerChange change{.added = {}, .removed = find_garbage(*layers, retained)};
   if (change.empty() && cutoff == metadata.gc_cutoff_lsn) return change;
   VARVE_TRY(change_layers(

@@ -98,11 +98,18 @@ class Timeline : public VersionSource {
 
   // Gives up what can only be read below `cutoff`, the LSNs excepted at which branches begin and
   // those that are leased. InvalidArgument for a cutoff that is not on disk yet. Returns how many
-  // layers are gone.
-  Result<size_t> collect_garbage(Lsn cutoff, const std::set<Lsn>& branch_points);
+  // layers are gone. `branch_points` is asked once no lease ends unnoticed any more: a branch that
+  // is made under a lease is seen by the one or by the other.
+  using FindBranchPoints = std::function<std::set<Lsn>()>;
+  Result<size_t> collect_garbage(Lsn cutoff, const FindBranchPoints& branch_points);
 
   // For a branch to read what it inherits. The timeline outlives it.
   std::shared_ptr<TimelineReader> reader() { return reader_; }
+  // One that keeps layers of its own at hand, for somebody who reads in another way or for some
+  // time only. Sees the same, but for what is ingested later. The timeline outlives it.
+  std::shared_ptr<TimelineReader> open_reader(ReadPattern pattern,
+                                              const std::filesystem::path& scratch_parent,
+                                              std::shared_ptr<TimelineReader> ancestor);
 
   // From gc_cutoff_lsn to last_record_lsn().
   Result<> scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) override;
@@ -118,6 +125,8 @@ class Timeline : public VersionSource {
 
   Timeline(std::shared_ptr<KeptTimeline> kept, Options options);
 
+  std::shared_ptr<TimelineReader> make_reader(LayerCache::Options cache,
+                                              std::shared_ptr<TimelineReader> ancestor);
   Result<> check(const RecordEnd& last, std::span<const Version> versions) const;
   bool is_leased(Lsn lsn) const;
   // With mutex_ held.
@@ -132,7 +141,7 @@ class Timeline : public VersionSource {
   Result<> change_layers(const LayerChange& change,
                          const std::function<void(LocalManifest&)>& also = {});
   // Gives up what is below, in the state alone.
-  Result<LayerChange> move_cutoff(Lsn cutoff, const std::set<Lsn>& branch_points);
+  Result<LayerChange> move_cutoff(Lsn cutoff, const FindBranchPoints& branch_points);
   // Waits for an upload that began before: it may still read them.
   void free_files(const std::vector<LayerEntry>& replaced);
 
@@ -140,6 +149,8 @@ class Timeline : public VersionSource {
   const Options options_;
   LayerFiles files_;
   const std::shared_ptr<TimelineReader> reader_;
+  // Those of open_reader().
+  std::vector<std::weak_ptr<TimelineReader>> other_readers_;
   // Held over a flush and over a compaction, of which there is one at a time each.
   std::mutex flush_turn_;
   std::mutex compaction_turn_;

@@ -122,7 +122,7 @@ class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterf
     const uint64_t last = timeline_->disk_consistent_lsn().value;
     cutoff_ = std::max(cutoff_, last - below(std::min<uint64_t>(last - kStart.value + 1, 20)));
     pins_.insert(Lsn{cutoff_ + below(last - cutoff_ + 1)});
-    VARVE_ASSERT_OK(timeline_->collect_garbage(Lsn{cutoff_}, pins_));
+    VARVE_ASSERT_OK(timeline_->collect_garbage(Lsn{cutoff_}, [&] { return std::set<Lsn>(pins_); }));
   }
 
   void expect_same_at(VersionSource& source, uint64_t lsn) {

@@ -195,7 +195,8 @@ TEST_F(TimelineTest, WhatNoReadNeedsIsCollected) {
   const std::string newest = get(0, 190);
   const size_t before = layers().size();
   auto lease = std::make_unique<Timeline::Lease>(timeline_->retain(Lsn{115}).value());
-  EXPECT_GT(timeline_->collect_garbage(Lsn{190}, {Lsn{125}}).value(), 0U);
+  EXPECT_GT(timeline_->collect_garbage(Lsn{190}, [&] { return std::set<Lsn>({Lsn{125}}); }).value(),
+            0U);
   const size_t with_pins = layers().size();
   EXPECT_LT(with_pins, before);
   EXPECT_EQ(layer_files(), with_pins);
@@ -206,10 +207,10 @@ TEST_F(TimelineTest, WhatNoReadNeedsIsCollected) {
 
   lease.reset();
   EXPECT_EQ(get(0, 115), "NotFound");
-  EXPECT_GT(timeline_->collect_garbage(Lsn{190}, {}).value(), 0U);
+  EXPECT_GT(timeline_->collect_garbage(Lsn{190}, [] { return std::set<Lsn>(); }).value(), 0U);
   EXPECT_EQ(layer_files(), layers().size());
   EXPECT_EQ(get(0, 190), newest);
-  EXPECT_EQ(timeline_->collect_garbage(Lsn{150}, {}).value(), 0U);
+  EXPECT_EQ(timeline_->collect_garbage(Lsn{150}, [] { return std::set<Lsn>(); }).value(), 0U);
   EXPECT_EQ(get(0, 160), "NotFound");
   open();
   EXPECT_EQ(get(0, 190), newest);
@@ -247,7 +248,8 @@ TEST_F(TimelineTest, WhatADeltaLayerHasBelowTheImageIsNotAppliedToIt) {
 
 TEST_F(TimelineTest, NothingIsCollectedThatIsNotOnDisk) {
   VARVE_ASSERT_OK(put(0, 110, "+"));
-  EXPECT_TRUE(timeline_->collect_garbage(Lsn{110}, {}).failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_TRUE(timeline_->collect_garbage(Lsn{110}, [] { return std::set<Lsn>(); })
+                  .failed_with(ErrorCode::kInvalidArgument));
   EXPECT_EQ(get(0, 105), "base 0");
 }
 

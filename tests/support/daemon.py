@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -65,11 +66,20 @@ class Daemon:
         assert self.get("/v1/ready", token=None).status == 200
 
     @property
+    def port(self):
+        return urlsplit(self.url).port
+
+    @property
     def url(self):
         return self.content["url"]
 
     def connect(self, timeout=60):
-        return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout)
+        if not self.content["certificate"]:
+            return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout)
+        context = ssl.create_default_context(cafile=self.content["certificate"])
+        context.check_hostname = False
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout,
+                                           context=context)
 
     def request(self, method, path, body=None, *, headers=None, token=..., raw=None):
         """`body` is sent as JSON, `raw` as it is; both with the type of JSON unless headers say else."""
@@ -101,6 +111,16 @@ class Daemon:
         """Stops it as an operator does; gives the outcome."""
         self.signal(signal.SIGTERM)
         return self.process.wait(timeout)
+
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def token_file(folder, content=TOKEN + "\n", mode=0o600):
+    path = folder / "token"
+    path.write_text(content)
+    path.chmod(mode)
+    return path
 
 
 @contextlib.contextmanager

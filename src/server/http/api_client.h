@@ -1,17 +1,17 @@
 // The service of a work directory that another process holds, over its HTTP API.
 #pragma once
 
+#include "server/http/api_connection.h"
 #include "server/page_service.h"
-#include "server/pid_file.h"
 
 namespace varve::http {
 
 // Not thread-safe. A request that changes something is sent once: when its answer does not come, it
-// may have been carried out.
+// may have been carried out. A stop request ends every call; what the server has begun, it ends.
 class ApiClient : public PageService {
  public:
-  // Fails when the token file that the server names cannot be read. A stop request ends every call.
-  static Result<std::unique_ptr<ApiClient>> create(const PidFile& server, std::stop_token stop);
+  explicit ApiClient(std::shared_ptr<ApiConnection> connection)
+      : connection_(std::move(connection)) {}
 
   Result<Json> tenants() override;
   Result<Json> timelines(const std::string& tenant) override;
@@ -19,6 +19,16 @@ class ApiClient : public PageService {
   Result<Json> timeline(const std::string& timeline) override;
   Result<Json> create_tenant(const NewTenant& tenant) override;
   Result<Json> attach_tenant(const std::string& tenant) override;
+  Result<std::unique_ptr<TimelineImport>> start_import(const NewTimeline& timeline) override;
+  Result<Json> branch(const NewBranch& branch) override;
+  Result<std::unique_ptr<TimelineSnapshot>> open_snapshot(const SnapshotRequest& request) override;
+  Result<Json> lsn_at(const std::string& timeline, Timestamp time) override;
+  Result<Json> checkpoint(const std::string& timeline, const CallOptions& call,
+                          const ByteProgress& progress) override;
+  Result<Json> prefetch(const std::string& timeline, const CallOptions& call,
+                        const ByteProgress& progress) override;
+  Result<Json> drop_local(const std::string& timeline) override;
+  Result<Json> collect_garbage(const std::string& timeline, const CallOptions& call) override;
   Result<Json> delete_timeline(const std::string& timeline) override;
   Result<Json> status(const std::optional<std::string>& timeline) override;
   // Hears nothing of progress.
@@ -26,14 +36,10 @@ class ApiClient : public PageService {
                     const ByteProgress& progress) override;
 
  private:
-  ApiClient(PidFile server, std::string token, std::stop_token stop)
-      : server_(std::move(server)), token_(std::move(token)), stop_(std::move(stop)) {}
+  Result<Json> operate(const std::string& timeline, const std::string& operation,
+                       const CallOptions& call, const ByteProgress& progress);
 
-  Result<Json> send(const std::string& method, const std::string& target, const Json& body = {});
-
-  const PidFile server_;
-  const std::string token_;
-  const std::stop_token stop_;
+  const std::shared_ptr<ApiConnection> connection_;
 };
 
 }  // namespace varve::http

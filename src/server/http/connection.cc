@@ -1,6 +1,7 @@
 #include "server/http/connection.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,12 +47,27 @@ void describe(const sockaddr_storage& address, std::string& ip, int& port) {
 
 }  // namespace
 
+Connection::Connection(socket_t socket, const ConnectionLimits& limits, const StopEvent& stop,
+                       const std::shared_ptr<SSL_CTX>& tls)
+    : socket_(socket), limits_(limits), stop_(stop) {
+  if (tls == nullptr) return;
+  ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
+  tls_ = std::make_unique<TlsStream>(tls, socket_);
+}
+
 Connection::~Connection() {
+  tls_.reset();
   ::shutdown(socket_, SHUT_WR);
   ::close(socket_);
 }
 
+bool Connection::wait_writable(BootTime until) const {
+  pollfd waiting{.fd = socket_, .events = POLLOUT, .revents = 0};
+  return poll_until({&waiting, 1}, until);
+}
+
 bool Connection::wait_readable(BootTime until) const {
+  if (tls_ && tls_->has_more()) return true;
   std::array<pollfd, 2> waiting{pollfd{.fd = socket_, .events = POLLIN, .revents = 0},
                                 pollfd{.fd = stop_.descriptor(), .events = POLLIN, .revents = 0}};
   return poll_until(waiting, until) && waiting[1].revents == 0;
@@ -62,15 +78,34 @@ bool Connection::next_request() {
   bytes_left_ = limits_.request_size;
   read_until_ = now() + limits_.request;
   write_until_ = BootTime::zero();
+  answer_time_ = limits_.answer;
   return buffer_begin_ != buffer_end_ || fill_buffer();
 }
 
+void Connection::expect_body(size_t size, Duration time) {
+  bytes_left_ = std::max(bytes_left_, size);
+  read_until_ = std::max(read_until_, now() + time);
+  answer_time_ = std::max(answer_time_, time);
+}
+
+ssize_t Connection::receive(char* to, size_t size) {
+  for (;;) {
+    if (!wait_readable(read_until_)) return -1;
+    if (tls_) {
+      const TlsStream::Transfer read = tls_->read(to, size);
+      if (read.outcome == TlsStream::Outcome::kDone) return static_cast<ssize_t>(read.size);
+      if (read.outcome == TlsStream::Outcome::kEnd) return 0;
+      const bool wants_write = read.outcome == TlsStream::Outcome::kWantsWrite;
+      if (wants_write && !wait_writable(read_until_)) return -1;
+      continue;
+    }
+    const ssize_t count = ::recv(socket_, to, size, MSG_DONTWAIT);
+    if (count >= 0 || (errno != EINTR && errno != EAGAIN)) return count;
+  }
+}
+
 bool Connection::fill_buffer() {
-  ssize_t count = 0;
-  do {
-    if (!wait_readable(read_until_)) return false;
-    count = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-  } while (count < 0 && (errno == EINTR || errno == EAGAIN));
+  const ssize_t count = receive(buffer_.data(), buffer_.size());
   if (count <= 0) return false;
   buffer_begin_ = 0;
   buffer_end_ = static_cast<size_t>(count);
@@ -88,14 +123,34 @@ ssize_t Connection::read(char* to, size_t size) {
 }
 
 ssize_t Connection::write(const char* from, size_t size) {
-  if (write_until_ == BootTime::zero()) write_until_ = now() + limits_.answer;
+  if (write_until_ == BootTime::zero()) write_until_ = now() + answer_time_;
+  return tls_ ? send_tls(from, size) : send_plain(from, size);
+}
+
+ssize_t Connection::send_plain(const char* from, size_t size) {
   for (;;) {
     const ssize_t count = ::send(socket_, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) return count;
     if (errno == EINTR) continue;
-    if (errno != EAGAIN) return -1;
-    pollfd waiting{.fd = socket_, .events = POLLOUT, .revents = 0};
-    if (!poll_until({&waiting, 1}, write_until_)) return -1;
+    if (errno != EAGAIN || !wait_writable(write_until_)) return -1;
+  }
+}
+
+ssize_t Connection::send_tls(const char* from, size_t size) {
+  for (;;) {
+    const TlsStream::Transfer written = tls_->write(from, size);
+    switch (written.outcome) {
+      case TlsStream::Outcome::kDone:
+        return static_cast<ssize_t>(written.size);
+      case TlsStream::Outcome::kEnd:
+        return -1;
+      case TlsStream::Outcome::kWantsRead:
+        if (!wait_readable(write_until_)) return -1;
+        break;
+      case TlsStream::Outcome::kWantsWrite:
+        if (!wait_writable(write_until_)) return -1;
+        break;
+    }
   }
 }
 

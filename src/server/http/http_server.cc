@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kLongestPath = 1024;
 constexpr size_t kRequestsPerConnection = 1000;
 constexpr char kAnyPath[] = ".*";
+// From the first byte to the last one.
+constexpr Duration kLargeBodyTime = std::chrono::minutes(2);
 
 void give(const Answer& answer, httplib::Response& response) {
   response.status = answer.status;
@@ -39,6 +41,14 @@ bool has_body(const httplib::Request& request) {
   return request.has_header("Transfer-Encoding") ||
          (request.has_header("Content-Length") &&
           request.get_header_value("Content-Length") != "0");
+}
+
+size_t declared_size(const httplib::Request& request) {
+  return request.get_header_value<uint64_t>("Content-Length", 0);
+}
+
+Answer too_large() {
+  return problem(413, make_error(ErrorCode::kInvalidArgument, "the body is too large"));
 }
 
 // For a log line: what a client sends must not be able to end it.
@@ -70,7 +80,6 @@ class HttpServer::Listener : public httplib::Server {
   Listener(const HttpServerOptions& options, const StopEvent& stop)
       : options_(options), stop_(stop) {
     new_task_queue = [threads = options.threads] { return new httplib::ThreadPool(threads); };
-    set_payload_max_length(options.body_size);
     set_keep_alive_max_count(kRequestsPerConnection);
     set_tcp_nodelay(true);
     set_socket_options([](socket_t socket) {
@@ -115,13 +124,18 @@ class HttpServer::Listener : public httplib::Server {
   void set_handlers(Router router, Metrics& metrics) {
     router_.emplace(std::move(router));
     metrics_ = &metrics;
+    for (const Route& route : router_->routes()) {
+      largest_body_ = std::max(largest_body_, route.body.size);
+    }
+    set_payload_max_length(largest_body_);
     in_flight_ = metrics.gauge("varve_http_requests_in_flight",
                                "Requests of the HTTP API that are being handled.");
   }
 
  private:
   bool process_and_close_socket(socket_t socket) override {
-    Connection connection(socket, options_.connection, stop_);
+    Connection connection(socket, options_.connection, stop_,
+                          options_.tls ? options_.tls->context() : nullptr);
     try {
       bool more = true;
       for (size_t left = kRequestsPerConnection; more && connection.next_request(); --left) {
@@ -130,6 +144,7 @@ class HttpServer::Listener : public httplib::Server {
         const bool done =
             process_request(connection, closes, closed, [&](httplib::Request& request) {
               if (!has_body(request)) return;
+              expect_body(request, connection);
               // It may not be read to its end, and must not be taken for the next request.
               closes = true;
               request.headers.erase("Connection");
@@ -141,6 +156,17 @@ class HttpServer::Listener : public httplib::Server {
       spdlog::error("http connection ended error=\"{}\"", exception.what());
     }
     return true;
+  }
+
+  // What a large body takes is granted where there may be one.
+  void expect_body(const httplib::Request& from, Connection& connection) const {
+    if (from.path.size() > kLongestPath) return;
+    Request request = request_of(from, {});
+    const auto found = router_->find(request);
+    const auto* route = std::get_if<const Route*>(&found);
+    if (route == nullptr || (*route)->body.size <= Route::Body().size) return;
+    if (refuse(**route, head_of(from), options_.security)) return;
+    connection.expect_body((*route)->body.size, kLargeBodyTime);
   }
 
   // False when it is to be handled with its body.
@@ -161,6 +187,10 @@ class HttpServer::Listener : public httplib::Server {
       give(*refused, response);
       return true;
     }
+    if (declared_size(from) > route.body.size) {
+      give(too_large(), response);
+      return true;
+    }
     if (route.method == "POST") return false;
     handle(route, request, from, response);
     return true;
@@ -170,6 +200,7 @@ class HttpServer::Listener : public httplib::Server {
     Request request = request_of(from, stop_.token());
     const auto found = router_->find(request);
     if (const auto* route = std::get_if<const Route*>(&found)) {
+      if (request.body.size() > (*route)->body.size) return give(too_large(), response);
       handle(**route, request, from, response);
     } else {
       give(std::get<Answer>(found), response);
@@ -219,6 +250,7 @@ class HttpServer::Listener : public httplib::Server {
   const StopEvent& stop_;
   std::optional<Router> router_;
   Metrics* metrics_ = nullptr;
+  size_t largest_body_ = 0;
   std::optional<Gauge> in_flight_;
 };
 

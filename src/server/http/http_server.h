@@ -16,10 +16,10 @@ namespace varve::http {
 struct HttpServerOptions {
   ListenAddress address;
   Security security;
+  // With it the server speaks HTTPS only. Null: plain HTTP.
+  std::shared_ptr<TlsIdentity> tls = {};
   // Connections that are served at a time; others wait.
-  size_t threads = 32;
-  // Of the body of a request, bytes.
-  size_t body_size = 64 << 10;
+  size_t threads = 48;
   ConnectionLimits connection = {};
 };
 

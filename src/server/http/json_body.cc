@@ -50,4 +50,26 @@ Result<std::string> JsonBody::required_text(const std::string& key) const {
   return *std::move(value);
 }
 
+Result<uint64_t> JsonBody::required_count(const std::string& key) const {
+  const Json* const value = find(key);
+  if (value != nullptr && value->is_number_unsigned()) return value->get<uint64_t>();
+  return make_error(ErrorCode::kInvalidArgument, "the body lacks '{}', a number from 0 on", key);
+}
+
+Result<TimelinePoint> JsonBody::point() const {
+  VARVE_ASSIGN(const auto lsn_text, text("lsn"));
+  VARVE_ASSIGN(const auto time_text, text("time"));
+  if (lsn_text && time_text) {
+    return make_error(ErrorCode::kInvalidArgument, "the body has both 'lsn' and 'time'");
+  }
+  TimelinePoint point;
+  if (lsn_text) {
+    VARVE_ASSIGN(point, Lsn::parse(*lsn_text));
+  }
+  if (time_text) {
+    VARVE_ASSIGN(point, Timestamp::parse(*time_text));
+  }
+  return point;
+}
+
 }  // namespace varve::http

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "server/http/message.h"
+#include "server/timeline_point.h"
 
 namespace varve::http {
 
@@ -18,6 +19,9 @@ class JsonBody {
   Result<std::optional<double>> number(const std::string& key) const;
   // And InvalidArgument when it is absent.
   Result<std::string> required_text(const std::string& key) const;
+  Result<uint64_t> required_count(const std::string& key) const;
+  // Its "lsn" or its "time"; InvalidArgument when it has both.
+  Result<TimelinePoint> point() const;
 
  private:
   explicit JsonBody(Json json) : json_(std::move(json)) {}

@@ -12,17 +12,12 @@ bool names_an_address(const std::string& host) {
   return ListenAddress::parse(host).ok() || ListenAddress::parse(host + ":80").ok();
 }
 
-bool is_json(const std::string& content_type) {
-  const std::string type = content_type.substr(0, content_type.find_first_of("; "));
-  return type == kJsonType;
-}
-
 }  // namespace
 
 std::optional<Answer> refuse(const Route& route, const RequestHead& head,
                              const Security& security) {
   if (security.token.empty()) {
-    if (!names_an_address(head.host)) {
+    if (!security.is_tls && !names_an_address(head.host)) {
       return problem(make_error(ErrorCode::kDenied,
                                 "without a token this server answers only to its address or "
                                 "localhost, not to the host '{}'",
@@ -34,9 +29,10 @@ std::optional<Answer> refuse(const Route& route, const RequestHead& head,
                                    "the request does not have the token that this server asks for: "
                                    "send 'Authorization: Bearer TOKEN'"));
   }
-  if (route.method == "POST" && !is_json(head.content_type)) {
+  const std::string type = head.content_type.substr(0, head.content_type.find_first_of("; "));
+  if (route.method == "POST" && type != route.body.type) {
     return problem(415, make_error(ErrorCode::kInvalidArgument,
-                                   "the request must have 'Content-Type: application/json'"));
+                                   "the request must have 'Content-Type: {}'", route.body.type));
   }
   if (!head.content_encoding.empty()) {
     return problem(415, make_error(ErrorCode::kInvalidArgument,

@@ -23,6 +23,12 @@ struct Route {
   std::string path;
   Handler handler;
   Access access = Access::kAuthenticated;
+  // Of a POST.
+  struct Body {
+    std::string type = kJsonType;
+    size_t size = 64U << 10;  // At most, bytes.
+  };
+  Body body = {};
 };
 
 class Router {

@@ -3,6 +3,8 @@
 
 #include <functional>
 
+#include "server/http/image_import.h"
+#include "server/http/operations.h"
 #include "server/http/router.h"
 #include "server/page_service.h"
 
@@ -17,15 +19,29 @@ struct WaitLimits {
   Duration longest = std::chrono::seconds(30);
 };
 
+// What requests leave behind for others to go on with.
+struct ApiState {
+  Operations operations{{}};
+  Sessions<ImageImport> imports{"import"};
+  Sessions<TimelineSnapshot> snapshots{"snapshot"};
+};
+
 void add_tenant_routes(Routes& routes, PageService& service);
-void add_timeline_routes(Routes& routes, PageService& service);
-void add_wait_route(Routes& routes, PageService& service, const WaitLimits& limits = {});
+void add_timeline_routes(Routes& routes, PageService& service, ApiState& state);
+void add_import_routes(Routes& routes, PageService& service, ApiState& state);
+// `scratch` is a directory for what is fetched meanwhile.
+void add_snapshot_routes(Routes& routes, PageService& service, ApiState& state,
+                         const std::filesystem::path& scratch);
+// Of a timeline that is to reach an LSN, and of an operation that is to finish.
+void add_wait_routes(Routes& routes, PageService& service, ApiState& state,
+                     const WaitLimits& limits = {});
 // Status of the data, liveness of the process, metrics and the description of the API.
 void add_status_routes(Routes& routes, PageService& service,
                        std::function<std::string()> metrics_text);
 
 // All of the above.
-Routes all_routes(PageService& service, std::function<std::string()> metrics_text);
+Routes all_routes(PageService& service, ApiState& state, const std::filesystem::path& scratch,
+                  std::function<std::string()> metrics_text);
 
 // docs/openapi.json, as it was when this was built.
 extern const char kOpenApiDocument[];

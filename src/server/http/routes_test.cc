@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "server/http/problem.h"
@@ -30,8 +31,17 @@ class RoutesTest : public testing::Test {
   // What the service was asked for.
   Json asked(const Answer& answer) { return Json::parse(answer.body).at("with"); }
 
+  // What an operation came to.
+  Json outcome(const Answer& begun) {
+    EXPECT_EQ(begun.status, 202) << begun.body;
+    const Answer ended = send("GET", begun.headers.at("Location"));
+    EXPECT_EQ(ended.status, 200);
+    return Json::parse(ended.body);
+  }
+
   FakePageService service_;
-  Router router_{all_routes(service_, [] { return "metrics"; })};
+  ApiState state_;
+  Router router_{all_routes(service_, state_, "/scratch", [] { return "metrics"; })};
 };
 
 TEST_F(RoutesTest, ADocumentDescribesAllOfThemAndNothingElse) {
@@ -135,7 +145,7 @@ TEST_F(RoutesTest, AWaitEndsAtItsTimeOrWhenTheServerIsStopped) {
 
 TEST_F(RoutesTest, OneMoreThatWaitsThanThereIsRoomForIsToldToComeBack) {
   Routes routes;
-  add_wait_route(routes, service_, {.concurrent = 1});
+  add_wait_routes(routes, service_, state_, {.concurrent = 1});
   const Handler wait = routes.front().handler;
   Request request{.method = "POST",
                   .path = kWait,
@@ -155,6 +165,230 @@ TEST_F(RoutesTest, OneMoreThatWaitsThanThereIsRoomForIsToldToComeBack) {
   stop.request_stop();
   first.join();
   EXPECT_TRUE(wait(request).failed_with(ErrorCode::kCancelled));
+}
+
+TEST_F(RoutesTest, ABranchBeginsWhereTheBodySays) {
+  const Answer made =
+      send("POST", "/v1/tenants/a/timelines/b/branches", R"({"lsn": "0/1A", "name": "n"})");
+  EXPECT_EQ(made.status, 201);
+  EXPECT_EQ(made.headers.at("Location"), "/v1/tenants/made/timelines/made");
+  EXPECT_EQ(asked(made), (Json{{"parent", "a/b"}, {"at", "0/1A"}, {"name", "n"}}));
+  EXPECT_EQ(asked(send("POST", "/v1/tenants/a/timelines/b/branches")),
+            (Json{{"parent", "a/b"}, {"at", "last"}, {"name", ""}}));
+  EXPECT_EQ(asked(send("POST", "/v1/tenants/a/timelines/b/branches",
+                       R"({"time": "2026-11-21T20:15:00+02:00"})"))
+                .at("at"),
+            "2026-11-21T18:15:00.000000Z");
+  for (const char* body : {R"({"lsn": "x"})", R"({"time": "now"})",
+                           R"({"lsn": "0/1", "time": "2026-11-21T20:15:00Z"})"}) {
+    EXPECT_EQ(send("POST", "/v1/tenants/a/timelines/b/branches", body).status, 400) << body;
+  }
+}
+
+TEST_F(RoutesTest, TheLsnOfATimeIsAskedForByTheQuery) {
+  const std::string path = "/v1/tenants/a/timelines/b/lsn";
+  EXPECT_EQ(asked(send("GET", path, {}, {{"time", "2026-11-21 20:15:00"}})),
+            (Json{{"timeline", "a/b"}, {"time", "2026-11-21T20:15:00.000000Z"}}));
+  EXPECT_EQ(send("GET", path).status, 400);
+  EXPECT_EQ(send("GET", path, {}, {{"time", "yesterday"}}).status, 400);
+}
+
+TEST_F(RoutesTest, WhatTakesLongIsAnOperation) {
+  for (const std::string name : {"checkpoint", "prefetch", "gc"}) {
+    const Json ended = outcome(send("POST", "/v1/tenants/a/timelines/b/" + name));
+    EXPECT_EQ(ended.at("finished"), true);
+    EXPECT_EQ(ended.at("result").at("call"), name);
+    EXPECT_EQ(ended.at("result").at("with"), "a/b");
+  }
+  EXPECT_EQ(asked(send("POST", "/v1/tenants/a/timelines/b/drop_local")), "a/b");
+  EXPECT_EQ(send("GET", "/v1/operations/none").status, 404);
+}
+
+TEST_F(RoutesTest, AnOperationTellsHowFarItIs) {
+  const Json ended = outcome(send("POST", "/v1/tenants/a/timelines/b/checkpoint"));
+  EXPECT_EQ(ended.at("bytes_done"), 1);
+  EXPECT_EQ(ended.at("bytes_total"), 2);
+}
+
+TEST_F(RoutesTest, AnOperationThatFailsTellsTheProblem) {
+  // The timeline is there, and what is done with it fails.
+  const Answer begun = *state_.operations.start([](const CallOptions&, const ByteProgress&) {
+    return Result<Json>(make_error(ErrorCode::kConflict, "not now"));
+  });
+  const Json ended = outcome(begun);
+  EXPECT_EQ(ended.at("finished"), true);
+  EXPECT_EQ(ended.at("problem").at("status"), 409);
+  EXPECT_EQ(ended.at("problem").at("detail"), "not now");
+}
+
+TEST_F(RoutesTest, AnOperationOnATimelineThatIsNotThereIsNotBegun) {
+  service_.failure = Error(ErrorCode::kNotFound, "none");
+  EXPECT_EQ(send("POST", "/v1/tenants/a/timelines/b/checkpoint").status, 404);
+}
+
+Key key_of(uint8_t number) {
+  Key key;
+  key.bytes[0] = number;
+  return key;
+}
+
+std::string batch_of(const std::map<Key, std::string>& images) {
+  ImageBatchWriter batch;
+  for (const auto& [key, image] : images) batch.put(key, as_bytes(image));
+  return batch.take();
+}
+
+class ImportTest : public RoutesTest {
+ protected:
+  std::string start() {
+    const Answer started =
+        send("POST", "/v1/tenants/a/imports", R"({"image_lsn": "0/10", "name": "n"})");
+    EXPECT_EQ(started.status, 201);
+    return started.headers.at("Location");
+  }
+  int put(const std::string& import, const std::string& number, const std::string& batch) {
+    return send("POST", import + "/images", batch, {{"batch", number}}).status;
+  }
+  Answer commit(const std::string& import, int batches) {
+    const Json body{
+        {"batches", batches}, {"last_record_lsn", "0/20"}, {"system_identifier", "12345"}};
+    return send("POST", import + "/commit", body.dump());
+  }
+};
+
+TEST_F(ImportTest, ItHasTheImagesOfItsBatches) {
+  const std::string import = start();
+  EXPECT_EQ(put(import, "0", batch_of({{key_of(1), "one"}, {key_of(2), ""}})), 200);
+  EXPECT_EQ(put(import, "1", batch_of({{key_of(3), std::string(9000, 'x')}})), 200);
+  const Json ended = outcome(commit(import, 2));
+  EXPECT_EQ(ended.at("result").at("with"), (Json{{"tenant", "a"},
+                                                 {"name", "n"},
+                                                 {"image_lsn", "0/10"},
+                                                 {"last_record_lsn", "0/20"},
+                                                 {"system_identifier", 12345}}));
+  EXPECT_EQ(service_.images,
+            (std::map<Key, std::string>{
+                {key_of(1), "one"}, {key_of(2), ""}, {key_of(3), std::string(9000, 'x')}}));
+  EXPECT_EQ(commit(import, 2).status, 404);
+}
+
+TEST_F(ImportTest, ABatchThatComesTwiceIsTakenOnceAndOneThatIsMissingIsMissed) {
+  const std::string import = start();
+  const std::string first = batch_of({{key_of(1), "one"}});
+  EXPECT_EQ(put(import, "0", first), 200);
+  service_.images.clear();
+  EXPECT_EQ(put(import, "0", first), 200);
+  EXPECT_TRUE(service_.images.empty());
+  EXPECT_EQ(put(import, "2", batch_of({{key_of(3), "three"}})), 409);
+  EXPECT_EQ(outcome(commit(import, 2)).at("problem").at("status"), 409);
+}
+
+TEST_F(ImportTest, ABatchThatIsDamagedOrOutOfOrderIsRefusedWhole) {
+  const std::string import = start();
+  EXPECT_EQ(put(import, "0", batch_of({{key_of(2), "two"}})), 200);
+  service_.images.clear();
+  EXPECT_EQ(put(import, "1", batch_of({{key_of(1), "one"}, {key_of(3), "three"}})), 400);
+  std::string damaged = batch_of({{key_of(3), "three"}, {key_of(4), "four"}});
+  damaged.back() ^= 1;
+  EXPECT_EQ(put(import, "1", damaged), 400);
+  EXPECT_EQ(put(import, "1", damaged.substr(0, damaged.size() - 1)), 400);
+  EXPECT_EQ(put(import, "1", ""), 400);
+  EXPECT_TRUE(service_.images.empty());
+  EXPECT_EQ(put(import, "1", batch_of({{key_of(3), "three"}})), 200);
+}
+
+TEST_F(ImportTest, AnImportThatIsGivenUpIsGone) {
+  const std::string import = start();
+  EXPECT_EQ(service_.open_imports, 1U);
+  EXPECT_EQ(send("DELETE", import).status, 200);
+  EXPECT_EQ(service_.open_imports, 0U);
+  EXPECT_EQ(send("DELETE", import).status, 404);
+  EXPECT_EQ(put(import, "0", batch_of({})), 404);
+}
+
+TEST_F(ImportTest, AfterAFailureNothingMoreIsTaken) {
+  const std::string import = start();
+  service_.failure = Error(ErrorCode::kExhausted, "the disk is full");
+  EXPECT_EQ(put(import, "0", batch_of({{key_of(1), "one"}})), 507);
+  service_.failure.reset();
+  EXPECT_EQ(put(import, "0", batch_of({{key_of(1), "one"}})), 409);
+  EXPECT_EQ(outcome(commit(import, 0)).at("problem").at("status"), 409);
+}
+
+TEST_F(RoutesTest, ASnapshotGivesItsImagesInBatches) {
+  // Two batches and a bit.
+  const std::string image(kImageBatchSize / 2, 'x');
+  for (uint8_t i = 1; i <= 5; ++i) service_.images[key_of(i)] = image + std::to_string(i);
+  const Answer opened = send("POST", "/v1/tenants/a/timelines/b/snapshots", R"({"lsn": "0/1A"})");
+  EXPECT_EQ(opened.status, 201);
+  const std::string path = opened.headers.at("Location");
+  const Json shown = Json::parse(send("GET", path).body);
+  EXPECT_EQ(shown.at("lsn"), "0/1A");
+  EXPECT_EQ(shown.at("timeline").at("timeline"), "a/b");
+  EXPECT_EQ(shown.at("layer_bytes_fetched"), 2);
+
+  std::map<Key, std::string> read;
+  std::map<std::string, std::string> query{{"to", key_of(5).to_string()}};
+  int batches = 0;
+  for (bool more = true; more; ++batches) {
+    const Answer answer = send("GET", path + "/images", {}, query);
+    ASSERT_EQ(answer.status, 200);
+    ASSERT_TRUE(read_image_batch(as_bytes(answer.body), [&](const Key& key, ByteView bytes) {
+                  read[key] = as_text(bytes);
+                  return Result<>();
+                }).ok());
+    more = answer.headers.contains(kNextKeyHeader);
+    if (more) query["from"] = answer.headers.at(kNextKeyHeader);
+  }
+  EXPECT_EQ(batches, 2);
+  auto expected = service_.images;
+  expected.erase(key_of(5));
+  EXPECT_EQ(read, expected);
+  EXPECT_EQ(send("GET", path + "/images", {}, {{"from", "x"}}).status, 400);
+  EXPECT_EQ(send("DELETE", path).status, 200);
+  EXPECT_EQ(service_.open_snapshots, 0U);
+  EXPECT_EQ(send("GET", path + "/images").status, 404);
+}
+
+TEST(Sessions, OneThatNobodyUsesIsGivenUp) {
+  ManualClock clock;
+  Sessions<int> sessions("thing", {.count = 2, .idle = std::chrono::seconds(10)}, clock);
+  const auto first = std::make_shared<int>(1);
+  const std::string used = *sessions.add(first);
+  const std::string idle = *sessions.add(std::make_shared<int>(2));
+  EXPECT_TRUE(sessions.add(std::make_shared<int>(3)).failed_with(ErrorCode::kThrottled));
+  clock.advance(std::chrono::seconds(11));
+  // Somebody holds it.
+  EXPECT_TRUE(sessions.find(used).ok());
+  const auto gone = sessions.find(idle);
+  EXPECT_TRUE(gone.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(gone.error().message(), HasSubstr("no thing"));
+  EXPECT_TRUE(sessions.add(std::make_shared<int>(3)).ok());
+}
+
+TEST(OperationsTest, AStopWaitsForThoseThatRunAndTakesNoOther) {
+  Operations operations({});
+  std::promise<void> go_on;
+  const Answer begun = *operations.start([&](const CallOptions&, const ByteProgress&) {
+    go_on.get_future().wait();
+    return Result<Json>(Json(1));
+  });
+  EXPECT_FALSE(operations.finish_within(Duration::zero()));
+  const auto refused = operations.start(
+      [](const CallOptions&, const ByteProgress&) { return Result<Json>(Json()); });
+  EXPECT_TRUE(refused.failed_with(ErrorCode::kUnavailable));
+  go_on.set_value();
+  EXPECT_TRUE(operations.finish_within(std::chrono::minutes(1)));
+}
+
+TEST(OperationsTest, AnInterruptionReachesThoseThatRun) {
+  Operations operations({});
+  std::ignore = operations.start([&](const CallOptions& call, const ByteProgress&) -> Result<Json> {
+    system_clock().sleep(std::chrono::hours(1), call.stop);
+    return call.check("it").error();
+  });
+  operations.interrupt();
+  EXPECT_TRUE(operations.finish_within(std::chrono::minutes(1)));
 }
 
 TEST_F(RoutesTest, AnErrorKeepsItsCodeAndTextOnTheWayToTheClient) {

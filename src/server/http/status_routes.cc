@@ -41,11 +41,14 @@ void add_status_routes(Routes& routes, PageService& service,
        }});
 }
 
-Routes all_routes(PageService& service, std::function<std::string()> metrics_text) {
+Routes all_routes(PageService& service, ApiState& state, const std::filesystem::path& scratch,
+                  std::function<std::string()> metrics_text) {
   Routes routes;
   add_tenant_routes(routes, service);
-  add_timeline_routes(routes, service);
-  add_wait_route(routes, service);
+  add_timeline_routes(routes, service, state);
+  add_import_routes(routes, service, state);
+  add_snapshot_routes(routes, service, state, scratch);
+  add_wait_routes(routes, service, state);
   add_status_routes(routes, service, std::move(metrics_text));
   return routes;
 }

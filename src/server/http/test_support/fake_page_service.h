@@ -9,6 +9,10 @@ class FakePageService : public PageService {
  public:
   // Of every call from now on.
   std::optional<Error> failure;
+  // What snapshots hold, and what imports put.
+  std::map<Key, std::string> images;
+  size_t open_imports = 0;
+  size_t open_snapshots = 0;
 
   Result<Json> tenants() override { return answer("tenants", Json::array()); }
   Result<Json> timelines(const std::string& tenant) override { return answer("timelines", tenant); }
@@ -26,6 +30,36 @@ class FakePageService : public PageService {
   Result<Json> delete_timeline(const std::string& timeline) override {
     return answer("delete", timeline);
   }
+  Result<std::unique_ptr<TimelineImport>> start_import(const NewTimeline& timeline) override {
+    VARVE_TRY(answer("import", {}));
+    return std::unique_ptr<TimelineImport>(std::make_unique<FakeImport>(*this, timeline));
+  }
+  Result<Json> branch(const NewBranch& branch) override {
+    return answer("branch",
+                  {{"parent", branch.parent}, {"at", describe(branch.at)}, {"name", branch.name}});
+  }
+  Result<std::unique_ptr<TimelineSnapshot>> open_snapshot(const SnapshotRequest& request) override {
+    VARVE_TRY(answer("snapshot", {}));
+    return std::unique_ptr<TimelineSnapshot>(std::make_unique<FakeSnapshot>(*this, request));
+  }
+  Result<Json> lsn_at(const std::string& timeline, Timestamp time) override {
+    return answer("lsn_at", {{"timeline", timeline}, {"time", time.to_string()}});
+  }
+  Result<Json> checkpoint(const std::string& timeline, const CallOptions&,
+                          const ByteProgress& progress) override {
+    progress(1, 2);
+    return answer("checkpoint", timeline);
+  }
+  Result<Json> prefetch(const std::string& timeline, const CallOptions&,
+                        const ByteProgress&) override {
+    return answer("prefetch", timeline);
+  }
+  Result<Json> drop_local(const std::string& timeline) override {
+    return answer("drop_local", timeline);
+  }
+  Result<Json> collect_garbage(const std::string& timeline, const CallOptions&) override {
+    return answer("gc", timeline);
+  }
   Result<Json> status(const std::optional<std::string>& timeline) override {
     return answer("status", timeline ? Json(*timeline) : Json());
   }
@@ -42,9 +76,73 @@ class FakePageService : public PageService {
   }
 
  private:
+  static std::string describe(const TimelinePoint& point) {
+    if (const auto* lsn = std::get_if<Lsn>(&point)) return lsn->to_string();
+    const auto* time = std::get_if<Timestamp>(&point);
+    return time == nullptr ? "last" : time->to_string();
+  }
+
+  class FakeImport : public TimelineImport {
+   public:
+    FakeImport(FakePageService& service, NewTimeline timeline)
+        : service_(service), timeline_(std::move(timeline)) {
+      ++service_.open_imports;
+    }
+    ~FakeImport() override { --service_.open_imports; }
+
+    Result<> put_image(const Key& key, ByteView image) override {
+      if (service_.failure) return *service_.failure;
+      service_.images[key] = as_text(image);
+      return {};
+    }
+    Result<Json> commit(const ImportedCluster& cluster, const CallOptions&,
+                        const ByteProgress&) override {
+      return service_.answer("commit", {{"tenant", timeline_.tenant},
+                                        {"name", timeline_.name},
+                                        {"image_lsn", timeline_.image_lsn.to_string()},
+                                        {"last_record_lsn", cluster.last_record_lsn.to_string()},
+                                        {"system_identifier", cluster.system_identifier}});
+    }
+
+   private:
+    FakePageService& service_;
+    const NewTimeline timeline_;
+  };
+
+  class FakeSnapshot : public TimelineSnapshot {
+   public:
+    FakeSnapshot(FakePageService& service, const SnapshotRequest& request)
+        : service_(service),
+          timeline_{{"timeline", request.timeline}},
+          lsn_(std::holds_alternative<Lsn>(request.at) ? std::get<Lsn>(request.at) : Lsn{0x10}) {
+      ++service_.open_snapshots;
+    }
+    ~FakeSnapshot() override { --service_.open_snapshots; }
+
+    const Json& timeline() const override { return timeline_; }
+    Lsn lsn() const override { return lsn_; }
+    Result<LayerCache::Fetched> fetched() override {
+      return LayerCache::Fetched{.layers = 1, .bytes = 2};
+    }
+    Result<> scan(const KeyRange& range, Lsn, const ImageSink& sink) override {
+      if (service_.failure) return *service_.failure;
+      for (const auto& [key, image] : service_.images) {
+        if (range.contains(key)) VARVE_TRY(sink(key, as_bytes(image)));
+      }
+      return {};
+    }
+    Result<Bytes> get(const Key&, Lsn) override { return Bytes(); }
+
+   private:
+    FakePageService& service_;
+    const Json timeline_;
+    const Lsn lsn_;
+  };
+
   Result<Json> answer(const char* call, Json with) {
     if (failure) return *failure;
-    return Json{{"call", call}, {"with", std::move(with)}, {"tenant_id", "made"}};
+    return Json{
+        {"call", call}, {"with", std::move(with)}, {"tenant_id", "made"}, {"timeline_id", "made"}};
   }
 };
 

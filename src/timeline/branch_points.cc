@@ -1,0 +1,25 @@
+#include "timeline/branch_points.h"
+
+#include <algorithm>
+
+#include "timeline/ancestry.h"
+
+namespace varve {
+
+std::set<Lsn> find_branch_points(const TenantManifest& tenant, const TimelineId& timeline) {
+  std::set<Lsn> points;
+  for (const TimelineRegistration& branch : tenant.timelines) {
+    if (branch.deleted) continue;
+    Lsn lsn = branch.ancestor_lsn;
+    const TimelineRegistration* link = &branch;
+    for (size_t links = 0; link != nullptr && link->ancestor && links < kMaximumAncestors;
+         ++links) {
+      lsn = std::min(lsn, link->ancestor_lsn);
+      if (*link->ancestor == timeline) points.insert(lsn);
+      link = tenant.find(*link->ancestor);
+    }
+  }
+  return points;
+}
+
+}  // namespace varve
