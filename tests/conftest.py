@@ -28,6 +28,8 @@ def pytest_addoption(parser):
                      help="the varve command to test")
     parser.addoption("--crash-rounds", type=int, default=6,
                      help="how often the crash tests kill each command")
+    parser.addoption("--kill-rounds", type=int, default=4,
+                     help="how often a server that is fed is killed, on each remote storage")
     parser.addoption("--race-rounds", type=int, default=40,
                      help="how often two servers race for a tenant, in all")
     parser.addoption("--every-step", action="store_true",

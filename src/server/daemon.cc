@@ -47,7 +47,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
   const std::stop_callback interrupt(options.stop, [&] { daemon->interrupted_.request_stop(); });
   VARVE_ASSIGN(auto server, PageServer::open(std::move(directory),
                                              {.settings = daemon->settings_,
-                                              .call = {.stop = daemon->interrupted_.get_token()}}));
+                                              .call = {.stop = daemon->interrupted_.get_token()},
+                                              .redo = options.redo}));
   daemon->service_ = std::make_unique<LocalPageService>(std::move(server));
   daemon->service_->start_sync(std::chrono::seconds(daemon->settings_.stop_timeout));
   LocalPageService& service = *daemon->service_;

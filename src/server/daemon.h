@@ -17,6 +17,8 @@ class Daemon {
     // In place of the work directory's varve.toml; empty: that one.
     std::filesystem::path settings_file = {};
     SettingOverrides overrides;
+    // Null: records cannot be read.
+    std::shared_ptr<Redo> redo = {};
     // Requested before it is ready, it ends the start; afterwards see run().
     std::stop_token stop;
   };
@@ -26,6 +28,9 @@ class Daemon {
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
+
+  // For feeds, which end before run() does.
+  PageServer& page_server() { return service_->page_server(); }
 
   // Until a stop is requested. Then nothing new is taken, and what runs may finish within
   // `stop_timeout`; what does not is interrupted, and is done again at the next start.

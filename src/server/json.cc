@@ -98,6 +98,7 @@ Json to_json(const TimelineInfo& timeline) {
             {"name", text_or_null(timeline.name)},
             {"state", name(timeline.state)}};
   put_metadata(json, timeline.metadata);
+  json["last_record_lsn"] = timeline.last_record_lsn.to_string();
   json["remote_consistent_lsn"] = timeline.remote_consistent_lsn.to_string();
   put_origin(json, timeline.metadata);
   json["created_at"] = timeline.created_at.to_string();

@@ -6,9 +6,19 @@
 namespace varve {
 namespace {
 
+// At a timeline that is fed.
+constexpr Duration kLookEvery = std::chrono::milliseconds(50);
+
 bool reached(const TimelineInfo& timeline, const WaitRequest& request) {
-  return request.lsn <= (request.goal == WaitGoal::kRemote ? timeline.remote_consistent_lsn
-                                                           : timeline.metadata.disk_consistent_lsn);
+  switch (request.goal) {
+    case WaitGoal::kIngested:
+      return request.lsn <= timeline.last_record_lsn;
+    case WaitGoal::kCheckpointed:
+      return request.lsn <= timeline.metadata.disk_consistent_lsn;
+    case WaitGoal::kRemote:
+      return request.lsn <= timeline.remote_consistent_lsn;
+  }
+  return false;
 }
 
 TaskProgress without_task(const ByteProgress& progress) {
@@ -57,7 +67,7 @@ Result<Json> LocalPageService::tenants() {
 
 Result<Json> LocalPageService::timelines(const std::string& tenant) {
   VARVE_ASSIGN(const TenantInfo owner, server_->tenants().tenant(tenant));
-  VARVE_ASSIGN(const auto timelines, server_->tenants().timelines(owner.id));
+  VARVE_ASSIGN(const auto timelines, server_->timelines(owner.id));
   return to_json_array(timelines);
 }
 
@@ -67,7 +77,7 @@ Result<Json> LocalPageService::tenant(const std::string& tenant) {
 }
 
 Result<Json> LocalPageService::timeline(const std::string& timeline) {
-  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   return to_json(found);
 }
 
@@ -89,7 +99,7 @@ Result<std::unique_ptr<TimelineImport>> LocalPageService::start_import(
 }
 
 Result<Json> LocalPageService::branch(const NewBranch& branch) {
-  VARVE_ASSIGN(const TimelineInfo parent, server_->tenants().timeline(branch.parent));
+  VARVE_ASSIGN(const TimelineInfo parent, server_->timeline(branch.parent));
   VARVE_ASSIGN(const TimelineInfo made, server_->branch(parent.id, branch.at, branch.name, {}));
   return to_json(made);
 }
@@ -101,40 +111,40 @@ Result<std::unique_ptr<TimelineSnapshot>> LocalPageService::open_snapshot(
 }
 
 Result<Json> LocalPageService::lsn_at(const std::string& timeline, Timestamp time) {
-  VARVE_ASSIGN(const TimelineInfo info, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo info, server_->timeline(timeline));
   VARVE_ASSIGN(const TimedLsn found, varve::lsn_at(server_->timelines(), info.id, time, {}));
   return to_json(info.id, found);
 }
 
 Result<Json> LocalPageService::checkpoint(const std::string& timeline, const CallOptions& call,
                                           const ByteProgress& progress) {
-  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   VARVE_ASSIGN(const TimelineInfo now, server_->checkpoint(found.id, call, progress));
   return to_json(now);
 }
 
 Result<Json> LocalPageService::prefetch(const std::string& timeline, const CallOptions& call,
                                         const ByteProgress& progress) {
-  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   VARVE_TRY(server_->tenants().prefetch_timeline(found.id, progress, call));
   return this->timeline(found.id.to_string());
 }
 
 Result<Json> LocalPageService::drop_local(const std::string& timeline) {
-  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   VARVE_ASSIGN(const auto freed, server_->tenants().drop_local_layers(found.id));
   return to_json(found.id, freed);
 }
 
 Result<Json> LocalPageService::collect_garbage(const std::string& timeline,
                                                const CallOptions& call) {
-  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   VARVE_ASSIGN(const auto collected, server_->collect_garbage(found.id, call));
   return to_json(found.id, collected);
 }
 
 Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {
-  VARVE_ASSIGN(const TimelineInfo found, server_->tenants().timeline(timeline));
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   VARVE_TRY(server_->delete_timeline(found.id));
   return Json{{"tenant_id", found.id.tenant.to_string()},
               {"timeline_id", found.id.timeline.to_string()},
@@ -153,12 +163,14 @@ Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOption
   SyncForOneWait own_sync(*server_);
   uint64_t seen = 0;
   for (bool scheduled = false;;) {
-    VARVE_ASSIGN(const TimelineInfo info, server_->tenants().timeline(request.timeline));
+    VARVE_ASSIGN(const TimelineInfo info, server_->timeline(request.timeline));
     if (reached(info, request)) return to_json(info);
     VARVE_ASSIGN(const auto task, server_->tenants().pending_task(info.id));
-    if (!task) {
+    const auto open = server_->timelines().find(info.id);
+    const bool is_fed = open != nullptr && open->is_fed();
+    if (!task && !is_fed) {
       // What was left to do may have been done since.
-      VARVE_ASSIGN(const TimelineInfo now, server_->tenants().timeline(request.timeline));
+      VARVE_ASSIGN(const TimelineInfo now, server_->timeline(request.timeline));
       if (reached(now, request)) return to_json(now);
       return make_error(
           ErrorCode::kConflict,
@@ -171,7 +183,7 @@ Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOption
     if (failure && (comes_again || info.state == TimelineSyncState::kEvicted)) {
       return failure->context(what);
     }
-    if (!scheduled) {
+    if (task && !scheduled) {
       scheduled = true;
       if (SyncLoop* const loop = server_->sync_loop()) {
         loop->schedule(*task);
@@ -179,7 +191,15 @@ Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOption
         own_sync.start(*task, progress);
       }
     }
-    VARVE_ASSIGN(seen, states.wait_for_report(seen, system_clock(), call).context(what));
+    // What a feed brings is not reported.
+    CallOptions turn = call;
+    if (is_fed) turn.deadline = Deadline::earlier(call.deadline, Deadline::after(kLookEvery));
+    const auto report = states.wait_for_report(seen, system_clock(), turn);
+    if (report.ok()) {
+      seen = *report;
+    } else if (!is_fed || !call.check(what).ok()) {
+      return report.error().context(what);
+    }
   }
 }
 

@@ -38,6 +38,8 @@ class LocalPageService : public PageService {
   Result<Json> wait(const WaitRequest& request, const CallOptions& call,
                     const ByteProgress& progress) override;
 
+  PageServer& page_server() { return *server_; }
+
   std::filesystem::path scratch_directory() const {
     return server_->directory().scratch_directory();
   }

@@ -21,6 +21,20 @@ uint64_t changes(const RequestCounts& counts) {
          counts.total(Operation::kDelete);
 }
 
+uint64_t mebibytes(int count) {
+  return static_cast<uint64_t>(count) << 20;
+}
+
+Timeline::Options timeline_options(const Settings& settings, std::shared_ptr<Redo> redo) {
+  // One layer is filled while others are written.
+  constexpr uint64_t kLayersInMemory = 3;
+  const uint64_t memory = mebibytes(settings.memory_limit_mib);
+  return {.checkpoint_distance =
+              std::min(Timeline::Options().checkpoint_distance, memory / kLayersInMemory),
+          .memory_limit = memory,
+          .redo = std::move(redo)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory, Options options) {
@@ -41,11 +55,13 @@ Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory, Op
       TenantManager tenants,
       TenantManager::open({.work_directory = server->directory_.path(),
                            .remote = server->remote_ ? &server->remote_->context() : nullptr,
+                           .redo = options.redo,
                            .call = options.call}));
   server->tenants_.emplace(std::move(tenants));
   server->timelines_.emplace(
       *server->tenants_,
       OpenTimelines::Options{.remote = server->remote_ ? &server->remote_->context() : nullptr,
+                             .timeline = timeline_options(server->settings_, options.redo),
                              .scratch_parent = server->directory_.scratch_directory()});
   server->stored_bytes_ = server->tenants_->remote_listing().total_size;
   server->changes_listed_ = changes(server->request_counts());
@@ -76,11 +92,22 @@ Result<> PageServer::keep_request_counts() {
   return {};
 }
 
+Result<std::unique_ptr<TimelineFeed>> PageServer::feed(const TenantTimelineId& id,
+                                                       const CallOptions& call) {
+  VARVE_ASSIGN(auto timeline, timelines_->open(id, call));
+  TimelineFeed::Options options{
+      .maintenance = {.checkpoint_interval = std::chrono::seconds(settings_.rpo),
+                      .checkpointed = [this, id] { schedule_pending_task(id); }}};
+  if (remote_) options.upload_lag_limit = mebibytes(settings_.upload_lag_mib);
+  return std::make_unique<TimelineFeed>(tenants_->store().timeline(id), std::move(timeline),
+                                        system_clock(), system_random(), std::move(options));
+}
+
 Result<TimelineInfo> PageServer::checkpoint(const TenantTimelineId& id, const CallOptions& call,
                                             const ByteProgress& progress) {
-  if (const auto timeline = timelines_->find(id)) VARVE_TRY(timeline->checkpoint());
+  if (const auto open = timelines_->find(id)) VARVE_TRY(open->checkpoint());
   VARVE_TRY(tenants_->sync_timeline(id, progress, call));
-  return tenants_->timeline(id.to_string());
+  return timeline(id.to_string());
 }
 
 Result<TimelineInfo> PageServer::branch(const TenantTimelineId& parent, const TimelinePoint& at,
@@ -101,8 +128,8 @@ Result<TimelineInfo> PageServer::branch(const TenantTimelineId& parent, const Ti
 
 Result<Lsn> PageServer::retention_cutoff(Timeline& timeline) const {
   const Lsn last = timeline.disk_consistent_lsn();
-  const uint64_t bytes = static_cast<uint64_t>(settings_.retention_mib) << 20;
-  const Lsn by_bytes{last.value - std::min(last.value, bytes)};
+  const Lsn by_bytes{last.value - std::min(last.value, mebibytes(settings_.retention_mib))};
+  if (settings_.retention_hours == 0) return by_bytes;
   constexpr int64_t kMicrosPerHour = 3'600'000'000;
   const Timestamp oldest{system_clock().now().micros - settings_.retention_hours * kMicrosPerHour};
   VARVE_ASSIGN(const auto by_time, find_lsn_at(timeline, oldest, last));
@@ -127,14 +154,32 @@ Result<PageServer::CollectedTimelineGarbage> PageServer::collect_garbage(const T
   return collected;
 }
 
+void PageServer::add_what_is_in_memory(TimelineInfo& timeline) const {
+  const auto open = timelines_->find(timeline.id);
+  if (open == nullptr) return;
+  timeline.last_record_lsn = std::max(timeline.last_record_lsn, open->last_record_lsn());
+}
+
+Result<TimelineInfo> PageServer::timeline(std::string_view address) {
+  VARVE_ASSIGN(TimelineInfo timeline, tenants_->timeline(address));
+  add_what_is_in_memory(timeline);
+  return timeline;
+}
+
+Result<std::vector<TimelineInfo>> PageServer::timelines(const TenantId& tenant) {
+  VARVE_ASSIGN(auto timelines, tenants_->timelines(tenant));
+  for (TimelineInfo& timeline : timelines) add_what_is_in_memory(timeline);
+  return timelines;
+}
+
 Result<StatusReport> PageServer::status(const std::optional<std::string>& timeline) {
   StatusReport report;
   if (timeline) {
-    VARVE_ASSIGN(TimelineInfo info, tenants_->timeline(*timeline));
+    VARVE_ASSIGN(TimelineInfo info, this->timeline(*timeline));
     report.timelines.push_back(std::move(info));
   } else {
     for (const TenantInfo& tenant : tenants_->tenants()) {
-      VARVE_ASSIGN(auto timelines, tenants_->timelines(tenant.id));
+      VARVE_ASSIGN(auto timelines, timelines(tenant.id));
       std::ranges::move(timelines, std::back_inserter(report.timelines));
     }
   }
@@ -223,13 +268,16 @@ Result<> PageServer::delete_timeline(const TenantTimelineId& id, const CallOptio
 
 void PageServer::schedule_pending_tasks(const TenantId& tenant) {
   for (const TimelineInfo& timeline : tenants_->local_timelines()) {
-    if (timeline.id.tenant != tenant) continue;
-    const auto task = tenants_->pending_task(timeline.id);
-    if (!task.ok()) {
-      log_error(fmt::format("what is left to do for timeline {}", timeline.id), task.error());
-    } else if (*task) {
-      engine_->loop().schedule(**task);
-    }
+    if (timeline.id.tenant == tenant) schedule_pending_task(timeline.id);
+  }
+}
+
+void PageServer::schedule_pending_task(const TenantTimelineId& id) {
+  const auto task = tenants_->pending_task(id);
+  if (!task.ok()) {
+    log_error(fmt::format("what is left to do for timeline {}", id), task.error());
+  } else if (*task && engine_) {
+    engine_->loop().schedule(**task);
   }
 }
 

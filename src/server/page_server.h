@@ -12,6 +12,7 @@
 #include "server/work_directory.h"
 #include "storage_sync/sync_engine.h"
 #include "timeline/open_timelines.h"
+#include "timeline/timeline_feed.h"
 
 namespace varve {
 
@@ -32,6 +33,8 @@ class PageServer {
     Settings settings;
     // Of everything that it does, save what the sync engine does in the background.
     CallOptions call;
+    // Null: records cannot be read.
+    std::shared_ptr<Redo> redo = {};
   };
   static Result<std::unique_ptr<PageServer>> open(WorkDirectory directory, Options options);
   // Keeps the counts of requests.
@@ -41,6 +44,10 @@ class PageServer {
   const Settings& settings() const { return settings_; }
   const WorkDirectory& directory() const { return directory_; }
 
+  // As those of TenantManager, with what is only in memory.
+  Result<TimelineInfo> timeline(std::string_view address);
+  Result<std::vector<TimelineInfo>> timelines(const TenantId& tenant);
+
   // Of everything, or of one timeline.
   Result<StatusReport> status(const std::optional<std::string>& timeline);
 
@@ -49,6 +56,10 @@ class PageServer {
   Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
 
   OpenTimelines& timelines() { return *timelines_; }
+
+  // The timeline is looked after for as long as the feed exists: checkpoints, their upload where
+  // the sync engine runs, compaction. This outlives it, and so does the sync engine.
+  Result<std::unique_ptr<TimelineFeed>> feed(const TenantTimelineId& id, const CallOptions& call);
 
   // What was ingested until now becomes remote.
   Result<TimelineInfo> checkpoint(const TenantTimelineId& id, const CallOptions& call,
@@ -86,7 +97,9 @@ class PageServer {
   Result<Lsn> retention_cutoff(Timeline& timeline) const;
   uint64_t stored_bytes();
   void export_lag(const std::vector<TimelineInfo>& timelines);
+  void add_what_is_in_memory(TimelineInfo& timeline) const;
   void schedule_pending_tasks(const TenantId& tenant);
+  void schedule_pending_task(const TenantTimelineId& id);
 
   explicit PageServer(WorkDirectory directory) : directory_(std::move(directory)) {}
 

@@ -75,6 +75,23 @@ inline constexpr std::tuple kSettingFields{
                               .description = "A PEM file with the key of the certificate",
                               .example = "/absolute/path",
                               .is_path = true},
+    SettingField<int>{.key = "rpo",
+                      .value = &Settings::rpo,
+                      .override_value = &SettingOverrides::rpo,
+                      .description =
+                          "After how many seconds what arrived is brought into the remote "
+                          "storage"},
+    SettingField<int>{.key = "memory_limit_mib",
+                      .value = &Settings::memory_limit_mib,
+                      .override_value = &SettingOverrides::memory_limit_mib,
+                      .description =
+                          "How many MiB of what arrived for a timeline are kept in memory "
+                          "at most, until they are in files"},
+    SettingField<int>{.key = "upload_lag_mib",
+                      .value = &Settings::upload_lag_mib,
+                      .override_value = &SettingOverrides::upload_lag_mib,
+                      .description = "How many MiB of a timeline may wait for their upload before "
+                                     "nothing more is taken"},
     SettingField<int>{.key = "retention_hours",
                       .value = &Settings::retention_hours,
                       .override_value = &SettingOverrides::retention_hours,

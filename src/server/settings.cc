@@ -136,6 +136,13 @@ Result<> check_settings(const Settings& settings) {
     return make_error(ErrorCode::kInvalidArgument, "stop_timeout must be from 0 to {} seconds",
                       kMaximumStopTimeout);
   }
+  constexpr int kSmallestMemory = 8;
+  if (settings.rpo < 1 || settings.memory_limit_mib < kSmallestMemory ||
+      settings.upload_lag_mib < 1) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "rpo and upload_lag_mib must be at least 1, memory_limit_mib at least {}",
+                      kSmallestMemory);
+  }
   if (settings.retention_hours < 0 || settings.retention_mib < 0) {
     return make_error(ErrorCode::kInvalidArgument,
                       "retention_hours and retention_mib must not be negative");

@@ -30,6 +30,12 @@ struct Settings {
   // Files of the server's certificate and its key, PEM; empty: it speaks plain HTTP.
   std::string tls_certificate;
   std::string tls_key;
+  // What was ingested is remote after so many seconds.
+  int rpo = 10;
+  // Of a timeline, MiB: what may be in memory, and what may be in files that are not remote yet.
+  // The feed waits where there is more.
+  int memory_limit_mib = 768;
+  int upload_lag_mib = 4096;
   // What stays readable of a timeline: everything of the last hours, and of the last MiB of WAL.
   int retention_hours = 7 * 24;
   int retention_mib = 1024;
@@ -49,6 +55,9 @@ struct SettingOverrides {
   std::optional<std::string> token_file;
   std::optional<std::string> tls_certificate;
   std::optional<std::string> tls_key;
+  std::optional<int> rpo;
+  std::optional<int> memory_limit_mib;
+  std::optional<int> upload_lag_mib;
   std::optional<int> retention_hours;
   std::optional<int> retention_mib;
   std::optional<int> stop_timeout;

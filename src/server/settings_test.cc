@@ -27,8 +27,9 @@ TEST(Settings, ValuesThatAServerCannotUseAreRefused) {
   for (const char* text :
        {"listen = \"localhost\"", "listen = \"example.com:80\"", "token_file = \"token\"",
         "tls_key = \"/k\"", "tls_certificate = \"c\"\ntls_key = \"/k\"", "stop_timeout = -1",
-        "retention_mib = -1", "retention_hours = -1", "stop_timeout = 3601",
-        "stop_timeout = 9223372036854775807", "stop_timeout = \"1\""}) {
+        "rpo = 0", "memory_limit_mib = 7", "upload_lag_mib = 0", "retention_mib = -1",
+        "retention_hours = -1", "stop_timeout = 3601", "stop_timeout = 9223372036854775807",
+        "stop_timeout = \"1\""}) {
     EXPECT_TRUE(parse_settings(text, "varve.toml").failed_with(ErrorCode::kInvalidArgument))
         << text;
   }
@@ -43,6 +44,9 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
                      .token_file = "/t",
                      .tls_certificate = "/c",
                      .tls_key = "/k",
+                     .rpo = 4,
+                     .memory_limit_mib = 9,
+                     .upload_lag_mib = 5,
                      .retention_hours = 1,
                      .retention_mib = 2,
                      .stop_timeout = 3};
@@ -51,8 +55,9 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
   EXPECT_EQ(*again, all);
   EXPECT_EQ(differing_keys(all, {}),
             (std::vector<std::string>{"remote", "log_level", "compression_level", "pg_user",
-                                      "listen", "token_file", "tls_certificate", "tls_key",
-                                      "retention_hours", "retention_mib", "stop_timeout"}));
+                                      "listen", "token_file", "tls_certificate", "tls_key", "rpo",
+                                      "memory_limit_mib", "upload_lag_mib", "retention_hours",
+                                      "retention_mib", "stop_timeout"}));
   EXPECT_TRUE(differing_keys(all, all).empty());
 }
 

@@ -25,6 +25,7 @@ struct TimelineInfo {
   Timestamp created_at;
   TimelineSyncState state = TimelineSyncState::kReady;
   TimelineMetadata metadata;
+  Lsn last_record_lsn;
   Lsn remote_consistent_lsn;
   // When what is remote of it was committed; none when nothing is.
   std::optional<Timestamp> remote_at;

@@ -83,6 +83,7 @@ Result<TimelineInfo> TenantManager::describe(const TenantTimelineId& id,
   }
   if (reported && reported->state == TimelineSyncState::kEvicted) info.state = reported->state;
   info.metadata = shown.manifest.metadata;
+  info.last_record_lsn = info.metadata.disk_consistent_lsn;
   info.remote_consistent_lsn = newest->remote_consistent_lsn;
   if (newest->head.sequence > 0) info.remote_at = newest->manifest.stamp.created_at;
   info.layer_count = shown.manifest.layers.size();
@@ -198,7 +199,8 @@ Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
     cache.kept_bytes /= chain.size();
     reader = std::make_unique<TimelineReader>(
         std::move(*link),
-        TimelineReader::Options{.cache = std::move(cache), .ancestor = std::move(reader)});
+        TimelineReader::Options{
+            .cache = std::move(cache), .ancestor = std::move(reader), .redo = options_.redo});
   }
   return reader;
 }

@@ -49,6 +49,8 @@ class TenantManager {
     // Only this tenant is looked at, here and remotely.
     std::optional<TenantId> only_tenant;
     uint64_t layer_size = 256ULL << 20;
+    // Of readers; null: records cannot be read.
+    std::shared_ptr<Redo> redo = {};
     // Of everything.
     CallOptions call;
   };

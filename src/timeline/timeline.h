@@ -23,6 +23,8 @@ namespace varve {
 // Thread-safe: one feed ingests while others read, and one at a time does the maintenance.
 class Timeline : public VersionSource {
  public:
+  friend class TimelineFeed;
+
   struct Options {
     // Memory of the open layer from which on it is frozen, bytes.
     uint64_t checkpoint_distance = 256ULL << 20;
@@ -77,6 +79,9 @@ class Timeline : public VersionSource {
   // Merges delta layers where too many lie above each other, and makes image layers where chains
   // have grown long. Returns whether there was anything to do.
   Result<bool> compact();
+
+  // Whether there is somebody who ingests, and by whom more may come.
+  bool is_fed() const { return feeds_ > 0; }
 
   // Keeps an LSN readable, whatever is collected, for as long as it exists; the timeline outlives
   // it.
@@ -161,6 +166,7 @@ class Timeline : public VersionSource {
   // Notified when a flush has freed memory.
   Signal room_signal_;
   mutable std::mutex mutex_;
+  std::atomic<int> feeds_ = 0;
   // Set when a version was refused by the open layer, which then holds half of a record.
   bool is_broken_ = false;
   std::shared_ptr<InMemoryLayer> open_;

@@ -72,6 +72,11 @@ class Process:
         return self._text("err")
 
     @property
+    def output(self):
+        """What stands on stdout by now."""
+        return self._text("out")
+
+    @property
     def pid(self):
         return self._popen.pid
 
@@ -115,6 +120,11 @@ class Varve:
         """The same binary, given these variables too."""
         return Varve(self.binary, run_as=self._run_as,
                      environment=self.environment | environment)
+
+    def sibling(self, name):
+        """Another program of the build, run in the same way."""
+        return Varve(Path(self.binary).parent / name, run_as=self._run_as,
+                     environment=self.environment)
 
     def start(self, *arguments, keep_environment=False):
         """Starts a command; settings in the environment reach it only with `keep_environment`."""
