@@ -215,6 +215,30 @@ Result<> PageServer::delete_timeline(const TenantTimelineId& id, const CallOptio
   return deleted;
 }
 
+Result<> PageServer::detach_tenant(const TenantId& id, const CallOptions& call) {
+  return give_up_tenant(id, [&] { return tenants_->detach_tenant(id, call); });
+}
+
+Result<> PageServer::delete_tenant(const TenantId& id, const CallOptions& call) {
+  return give_up_tenant(id, [&] { return tenants_->delete_tenant(id, call); });
+}
+
+Result<> PageServer::give_up_tenant(const TenantId& id, const std::function<Result<>()>& change) {
+  const auto timelines = tenants_->timeline_ids(id);
+  for (const TenantTimelineId& timeline : timelines) {
+    if (engine_) engine_->loop().forget(timeline);
+  }
+  auto done = change();
+  if (done.ok()) {
+    const std::lock_guard lock(lag_mutex_);
+    for (const TenantTimelineId& timeline : timelines) forget_remote_lag(metrics_, timeline);
+  } else if (engine_) {
+    // What is still here goes on.
+    schedule_pending_tasks(id);
+  }
+  return done;
+}
+
 void PageServer::schedule_pending_tasks(const TenantId& tenant) {
   for (const TimelineInfo& timeline : tenants_->local_timelines()) {
     if (timeline.id.tenant != tenant) continue;

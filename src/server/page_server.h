@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -67,6 +68,8 @@ class PageServer {
   // Like those of TenantManager, beside the sync engine where that runs.
   Result<TenantInfo> attach_tenant(const TenantId& id, const CallOptions& call = {});
   Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
+  Result<> detach_tenant(const TenantId& id, const CallOptions& call = {});
+  Result<> delete_tenant(const TenantId& id, const CallOptions& call = {});
 
   // Runs the sync engine in the background until stop_sync(), once. Without a remote storage there
   // is nothing to run.
@@ -88,6 +91,8 @@ class PageServer {
   RequestCounts request_counts() const;
   uint64_t stored_bytes();
   void export_lag(const std::vector<TimelineInfo>& timelines);
+  // Makes a change after which the sync engine has nothing more to do with the tenant.
+  Result<> give_up_tenant(const TenantId& id, const std::function<Result<>()>& change);
   void schedule_pending_tasks(const TenantId& tenant);
 
   explicit PageServer(WorkDirectory directory) : directory_(std::move(directory)) {}
