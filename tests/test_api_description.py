@@ -111,9 +111,10 @@ def fixture_described(server, small_pgdata, folder):
 def test_it_answers_as_its_description_says(described):
     running = described.running
     resources = Resources(running)
-    # The deletion of what the others need comes last.
-    operations = sorted(described.operations(), key=lambda each: each[2]["operationId"] ==
-                        "deleteTimeline")
+    # What takes away what the others need comes last.
+    last = ["deleteTimeline", "detachTenant", "deleteTenant"]
+    operations = sorted(described.operations(), key=lambda each: (
+        last.index(each[2]["operationId"]) + 1 if each[2]["operationId"] in last else 0))
     for path, method, operation in operations:
         query = QUERIES.get(operation["operationId"], "")
         request = request_of(operation)
@@ -134,6 +135,9 @@ def test_it_answers_as_its_description_says(described):
             answer = running.post(target, headers={"Content-Type": "text/plain"})
             assert answer.status == 415
             described.check(operation, answer)
+        if operation["operationId"] == "deleteTenant":
+            # It was detached.
+            assert running.post("/v1/tenants/acme/attach").status == 200
         answer = running.request(method, target, **request)
         assert answer.status == described.success(operation), (method, path, answer)
         described.check(operation, answer)

@@ -1,5 +1,6 @@
 """`varve serve`: the daemon, its HTTP API, and the commands as its clients."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -427,6 +428,31 @@ def test_the_work_of_commands_is_done_through_a_server(filled, folder, small_pgd
         assert filled.json("timeline", "gc", "acme/main")["failed_objects"] == 0
         assert running.stop().code == 0
     assert [entry["name"] for entry in filled.timelines("acme")] == ["main", "imported", "branch"]
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_tenant_is_detached_attached_and_deleted(filled, folder, small_pgdata, served):
+    with starting(filled) if served else contextlib.nullcontext():
+        filled.import_cluster("acme", "second", small_pgdata)
+        stored = filled.storage.objects()
+        detached = filled.json("tenant", "detach", "acme")
+        assert detached["owned"] is False
+        assert not list(filled.workdir.rglob("*.sst"))
+        assert {entry["state"] for entry in filled.timelines("acme")} == {"CloudOnly"}
+        assert filled.storage.objects() == stored
+        refused = filled.run("timeline", "delete", "acme/main")
+        assert refused.code == 1 and "attach" in refused.stderr
+        assert filled.json("tenant", "attach", "acme")["owned"] is True
+        assert filled.json("timeline", "branch", "acme/main")["state"] == "Ready"
+        assert filled.json("tenant", "delete", "acme")["deleted"] is True
+        assert filled.json("tenant", "list") == []
+        # The name is free, the ID is not.
+        again = filled.json("tenant", "create", "--name", "acme")
+        assert again["tenant_id"] != detached["tenant_id"]
+        outcome = filled.run("tenant", "create", detached["tenant_id"])
+        assert outcome.code == 1 and "deleted" in outcome.stderr, outcome
+    other = Server.init(filled.varve, folder / "other", filled.storage)
+    assert [entry["tenant_id"] for entry in other.json("tenant", "list")] == [again["tenant_id"]]
 
 
 def test_an_import_into_a_server_that_is_interrupted_was_never_there(filled, small_pgdata):

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
 
 #include "cli/commands.h"
@@ -48,29 +49,21 @@ void add_create(const Command& tenant) {
   });
 }
 
-void add_show(const Command& tenant) {
+// The commands whose only argument is a tenant.
+using TenantAction =
+    std::function<Result<Json>(PageService&, const CommonOptions&, const std::string& tenant)>;
+void add_simple(const Command& tenant, const std::string& name, const std::string& description,
+                TenantAction action) {
   const auto wanted = std::make_shared<std::string>();
-  const Command show = tenant.leaf("show", "Show a tenant");
-  show.app->add_option("TENANT", *wanted, "ID or name")->required();
-  show.with_work_directory().with_json().run([&common = *show.common, wanted]() -> Result<> {
-    VARVE_ASSIGN(const auto service, common.open_service());
-    VARVE_ASSIGN(const Json found, service->tenant(*wanted));
-    print_object(common, found);
-    return {};
-  });
-}
-
-void add_attach(const Command& tenant) {
-  const auto wanted = std::make_shared<std::string>();
-  const Command attach = tenant.leaf(
-      "attach", "Take a tenant over: from now on only this work directory writes to it");
-  attach.app->add_option("TENANT", *wanted, "ID or name")->required();
-  attach.with_work_directory().with_json().run([&common = *attach.common, wanted]() -> Result<> {
-    VARVE_ASSIGN(const auto service, common.open_service());
-    VARVE_ASSIGN(const Json attached, service->attach_tenant(*wanted));
-    print_object(common, attached);
-    return {};
-  });
+  const Command command = tenant.leaf(name, description);
+  command.app->add_option("TENANT", *wanted, "ID or name")->required();
+  command.with_work_directory().with_json().run(
+      [&common = *command.common, wanted, action = std::move(action)]() -> Result<> {
+        VARVE_ASSIGN(const auto service, common.open_service());
+        VARVE_ASSIGN(const Json result, action(*service, common, *wanted));
+        print_object(common, result);
+        return {};
+      });
 }
 
 }  // namespace
@@ -79,8 +72,24 @@ void add_tenant_commands(const Command& root) {
   const Command tenant = root.group("tenant", "Tenants: the units of ownership");
   add_list(tenant);
   add_create(tenant);
-  add_show(tenant);
-  add_attach(tenant);
+  add_simple(tenant, "show", "Show a tenant",
+             [](PageService& service, const CommonOptions&, const std::string& wanted) {
+               return service.tenant(wanted);
+             });
+  add_simple(tenant, "attach",
+             "Take a tenant over: from now on only this work directory writes to it",
+             [](PageService& service, const CommonOptions&, const std::string& wanted) {
+               return service.attach_tenant(wanted);
+             });
+  add_simple(tenant, "detach",
+             "Give up what this work directory has of a tenant; it stays in the remote storage",
+             [](PageService& service, const CommonOptions& common, const std::string& wanted) {
+               return service.detach_tenant(wanted, common.call());
+             });
+  add_simple(tenant, "delete", "Delete a tenant with all its timelines, for good",
+             [](PageService& service, const CommonOptions& common, const std::string& wanted) {
+               return service.delete_tenant(wanted, common.call());
+             });
 }
 
 }  // namespace varve

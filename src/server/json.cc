@@ -157,6 +157,7 @@ Json to_json(const ShownObject& object) {
   if (object.tenant) {
     json.update(stamp_to_json(object.tenant->stamp));
     json["name"] = text_or_null(object.tenant->name);
+    json["deleted"] = object.tenant->deleted;
     Json timelines = Json::array();
     for (const TimelineRegistration& timeline : object.tenant->timelines) {
       timelines.push_back({{"timeline_id", timeline.id.to_string()},

@@ -92,6 +92,18 @@ Result<Json> LocalPageService::attach_tenant(const std::string& tenant) {
   return to_json(attached);
 }
 
+Result<Json> LocalPageService::detach_tenant(const std::string& tenant, const CallOptions& call) {
+  VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
+  VARVE_TRY(server_->detach_tenant(found.id, call));
+  return this->tenant(found.id.to_string());
+}
+
+Result<Json> LocalPageService::delete_tenant(const std::string& tenant, const CallOptions& call) {
+  VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
+  VARVE_TRY(server_->delete_tenant(found.id, call));
+  return Json{{"tenant_id", found.id.to_string()}, {"deleted", true}};
+}
+
 Result<std::unique_ptr<TimelineImport>> LocalPageService::start_import(
     const NewTimeline& timeline) {
   VARVE_ASSIGN(auto import, LocalTimelineImport::start(server_->tenants(), timeline));

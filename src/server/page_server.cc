@@ -241,6 +241,15 @@ void PageServer::start_sync(SyncEngine::Options options, std::vector<TimelineSyn
   engine_->start(std::move(states), first_tasks);
 }
 
+Result<> PageServer::close_timeline(const TenantTimelineId& id) {
+  const auto open = timelines_->find(id);
+  if (open != nullptr && open->is_fed()) {
+    return make_error(ErrorCode::kConflict, "timeline {} is being fed: stop that first", id);
+  }
+  timelines_->close(id);
+  return {};
+}
+
 Result<TenantInfo> PageServer::attach_tenant(const TenantId& id, const CallOptions& call) {
   // What was open may rest on a log that somebody else has gone on with.
   timelines_->close_tenant(id);
@@ -253,8 +262,8 @@ Result<TenantInfo> PageServer::attach_tenant(const TenantId& id, const CallOptio
 }
 
 Result<> PageServer::delete_timeline(const TenantTimelineId& id, const CallOptions& call) {
+  VARVE_TRY(close_timeline(id));
   if (engine_) engine_->loop().forget(id);
-  timelines_->close(id);
   auto deleted = tenants_->delete_timeline(id, call);
   if (deleted.ok()) {
     const std::lock_guard lock(lag_mutex_);
@@ -264,6 +273,31 @@ Result<> PageServer::delete_timeline(const TenantTimelineId& id, const CallOptio
     schedule_pending_tasks(id.tenant);
   }
   return deleted;
+}
+
+Result<> PageServer::detach_tenant(const TenantId& id, const CallOptions& call) {
+  return give_up_tenant(id, [&] { return tenants_->detach_tenant(id, call); });
+}
+
+Result<> PageServer::delete_tenant(const TenantId& id, const CallOptions& call) {
+  return give_up_tenant(id, [&] { return tenants_->delete_tenant(id, call); });
+}
+
+Result<> PageServer::give_up_tenant(const TenantId& id, const std::function<Result<>()>& change) {
+  const auto timelines = tenants_->timeline_ids(id);
+  for (const TenantTimelineId& timeline : timelines) VARVE_TRY(close_timeline(timeline));
+  for (const TenantTimelineId& timeline : timelines) {
+    if (engine_) engine_->loop().forget(timeline);
+  }
+  auto done = change();
+  if (done.ok()) {
+    const std::lock_guard lock(lag_mutex_);
+    for (const TenantTimelineId& timeline : timelines) forget_remote_lag(metrics_, timeline);
+  } else if (engine_) {
+    // What is still here goes on.
+    schedule_pending_tasks(id);
+  }
+  return done;
 }
 
 void PageServer::schedule_pending_tasks(const TenantId& tenant) {

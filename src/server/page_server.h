@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -54,6 +55,8 @@ class PageServer {
   // Like those of TenantManager, beside the sync engine where that runs.
   Result<TenantInfo> attach_tenant(const TenantId& id, const CallOptions& call = {});
   Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
+  Result<> detach_tenant(const TenantId& id, const CallOptions& call = {});
+  Result<> delete_tenant(const TenantId& id, const CallOptions& call = {});
 
   OpenTimelines& timelines() { return *timelines_; }
 
@@ -98,6 +101,10 @@ class PageServer {
   uint64_t stored_bytes();
   void export_lag(const std::vector<TimelineInfo>& timelines);
   void add_what_is_in_memory(TimelineInfo& timeline) const;
+  // Conflict while it is fed. Otherwise nobody writes to it any more.
+  Result<> close_timeline(const TenantTimelineId& id);
+  // Makes a change after which the sync engine has nothing more to do with the tenant.
+  Result<> give_up_tenant(const TenantId& id, const std::function<Result<>()>& change);
   void schedule_pending_tasks(const TenantId& tenant);
   void schedule_pending_task(const TenantTimelineId& id);
 

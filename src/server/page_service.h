@@ -90,6 +90,10 @@ class PageService {
 
   virtual Result<Json> create_tenant(const NewTenant& tenant) = 0;
   virtual Result<Json> attach_tenant(const std::string& tenant) = 0;
+  // Gives up what is here of it; gives the tenant as it then is.
+  virtual Result<Json> detach_tenant(const std::string& tenant, const CallOptions& call) = 0;
+  // Tells which one it was.
+  virtual Result<Json> delete_tenant(const std::string& tenant, const CallOptions& call) = 0;
 
   virtual Result<std::unique_ptr<TimelineImport>> start_import(const NewTimeline& timeline) = 0;
   virtual Result<Json> branch(const NewBranch& branch) = 0;

@@ -20,6 +20,9 @@ Result<> LocalTenant::check_owned() const {
 Result<> LocalTenant::check_writer() const {
   constexpr std::string_view kRemedy =
       "make changes from there, or take it over with 'varve tenant attach'";
+  if (manifest.deleted) {
+    return make_error(ErrorCode::kConflict, "tenant {} was deleted", manifest.id);
+  }
   if (fence) {
     return make_error(
         ErrorCode::kConflict,

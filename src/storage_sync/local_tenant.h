@@ -33,7 +33,7 @@ struct LocalTenant {
   bool attaching = false;
 
   // Conflict when this server may not write to the tenant's logs; the message says who owns it and
-  // what to do.
+  // what to do. Nobody may once the tenant is deleted.
   Result<> check_writer() const;
   // The same for everything but an attach, which must have come to its end.
   Result<> check_owned() const;

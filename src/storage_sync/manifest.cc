@@ -44,6 +44,7 @@ Bytes TenantManifest::encode() const {
   put_stamp(out, stamp);
   out.put_string(name);
   put_time(out, created_at);
+  put_flag(out, deleted);
   out.put(static_cast<uint32_t>(timelines.size()));
   for (const auto& timeline : timelines) {
     out.put(timeline.id);
@@ -62,11 +63,13 @@ Result<TenantManifest> TenantManifest::decode(ByteView bytes) {
   ByteReader in(bytes, "tenant manifest");
   TenantManifest manifest;
   uint32_t count = 0;
-  VARVE_TRY(check_manifest_head(in, ManifestKind::kTenant));
+  VARVE_ASSIGN(const uint16_t version, get_manifest_head(in, ManifestKind::kTenant));
   VARVE_TRY(in.get(manifest.id));
   VARVE_TRY(get_stamp(in, manifest.stamp));
   VARVE_TRY(in.get_string(manifest.name));
   VARVE_TRY(get_time(in, manifest.created_at));
+  // No tenant was ever deleted by who wrote the first version.
+  if (version > 1) VARVE_TRY(get_flag(in, manifest.deleted));
   VARVE_TRY(in.get_count(count, kMinimumTimelineSize));
   manifest.timelines.resize(count);
   for (auto& timeline : manifest.timelines) {

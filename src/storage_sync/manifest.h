@@ -98,6 +98,8 @@ struct TenantManifest {
   CommitStamp stamp;
   std::string name;  // Empty, or unique under the prefix.
   Timestamp created_at;
+  // The last commit of a deleted tenant; nothing follows it.
+  bool deleted = false;
   std::vector<TimelineRegistration> timelines;
 
   bool operator==(const TenantManifest&) const = default;

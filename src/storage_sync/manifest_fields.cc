@@ -7,7 +7,10 @@
 namespace varve {
 namespace {
 
-constexpr uint16_t kVersion = 1;
+// Tenant manifests say since version 2 whether the tenant was deleted.
+constexpr uint16_t newest_version(ManifestKind kind) {
+  return kind == ManifestKind::kTenant ? 2 : 1;
+}
 constexpr size_t kManifestHeadSize = 3;
 constexpr size_t kLayerEntrySize = kLayerNameSize + 8 + 16 + 4 + 8 + 4 + 8;
 
@@ -63,25 +66,30 @@ Result<> get_layer(ByteReader& in, const ObjectList& objects, LayerEntry& layer)
 }  // namespace
 
 void put_manifest_head(ByteWriter& out, ManifestKind kind) {
-  out.put(kVersion);
+  out.put(newest_version(kind));
   out.put(static_cast<uint8_t>(kind));
 }
 
 Result<> check_manifest_head(ByteReader& in, ManifestKind expected) {
+  VARVE_TRY(get_manifest_head(in, expected));
+  return {};
+}
+
+Result<uint16_t> get_manifest_head(ByteReader& in, ManifestKind expected) {
   uint16_t version = 0;
   uint8_t kind = 0;
   VARVE_TRY(in.get(version));
   VARVE_TRY(in.get(kind));
-  if (version != kVersion) {
-    return make_error(ErrorCode::kCorrupted,
-                      "the manifest has version {}, this program reads version {}", version,
-                      kVersion);
-  }
   if (kind != static_cast<uint8_t>(expected)) {
     return make_error(ErrorCode::kCorrupted, "the manifest is of kind {} instead of {}", kind,
                       static_cast<uint8_t>(expected));
   }
-  return {};
+  if (version < 1 || newest_version(expected) < version) {
+    return make_error(ErrorCode::kCorrupted,
+                      "the manifest has version {}, this program reads versions up to {}", version,
+                      newest_version(expected));
+  }
+  return version;
 }
 
 bool is_manifest_of(ManifestKind kind, ByteView bytes) {

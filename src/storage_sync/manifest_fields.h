@@ -13,6 +13,9 @@ namespace varve {
 enum class ManifestKind : uint8_t { kTimeline = 1, kTenant = 2, kPack = 3, kTimelineDelta = 4 };
 
 void put_manifest_head(ByteWriter& out, ManifestKind kind);
+// Gives the version: any up to the one that is written.
+Result<uint16_t> get_manifest_head(ByteReader& in, ManifestKind expected);
+// The same for kinds that have had only one.
 Result<> check_manifest_head(ByteReader& in, ManifestKind expected);
 // Whether the bytes are a manifest that says of itself that it is of the kind.
 bool is_manifest_of(ManifestKind kind, ByteView bytes);

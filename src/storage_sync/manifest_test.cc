@@ -115,6 +115,28 @@ TEST(Manifest, AllKindsAreReadBackAsWritten) {
   expect_round_trip(deleted);
 }
 
+TEST(Manifest, ATenantManifestOfTheFirstVersionIsThatOfATenantThatIsThere) {
+  const Bytes encoded = tenant_manifest().encode();
+  TenantManifest deleted = tenant_manifest();
+  deleted.deleted = true;
+  expect_round_trip(deleted);
+  // The flag is the one byte by which the two differ; the first version has none.
+  const Bytes other = deleted.encode();
+  const auto flag = std::ranges::mismatch(encoded, other).in1;
+  ASSERT_NE(flag, encoded.end());
+  Bytes first(encoded.begin(), flag);
+  first.insert(first.end(), std::next(flag), encoded.end());
+  first[0] = 1;
+  const auto decoded = TenantManifest::decode(first);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message();
+  EXPECT_EQ(*decoded, tenant_manifest());
+  first[0] = 3;
+  EXPECT_TRUE(TenantManifest::decode(first).failed_with(ErrorCode::kCorrupted));
+  Bytes timeline = timeline_manifest().encode();
+  timeline[0] = 2;
+  EXPECT_TRUE(TimelineManifest::decode(timeline).failed_with(ErrorCode::kCorrupted));
+}
+
 TEST(Manifest, DamageGivesAnotherManifestOrCorruptedNeverMore) {
   expect_damage_is_survived(timeline_manifest());
   expect_damage_is_survived(tenant_manifest());

@@ -32,6 +32,14 @@ const ListedObject* ListedLog::find(uint64_t sequence) const {
   return found != archives.end() && found->name.sequence == sequence ? &*found : nullptr;
 }
 
+std::set<std::string> ListedLog::file_names() const {
+  std::set<std::string> names;
+  for (const auto* objects : {&archives, &packs}) {
+    for (const ListedObject& object : *objects) names.insert(object.name.file_name());
+  }
+  return names;
+}
+
 std::vector<TenantId> RemoteListing::tenants() const {
   std::vector<TenantId> tenants;
   // Logs are ordered by tenant first, so that equal ones are neighbours.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct ListedLog {
   std::vector<ListedObject> packs;
   // Null when there is no such number.
   const ListedObject* find(uint64_t sequence) const;
+  // Of archives that count, and packs.
+  std::set<std::string> file_names() const;
   // 0 when there is no archive.
   uint64_t head_sequence() const { return archives.empty() ? 0 : archives.back().name.sequence; }
 };

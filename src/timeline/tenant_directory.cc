@@ -69,11 +69,16 @@ std::shared_ptr<const LocalTenant> TenantDirectory::local_tenant(const TenantId&
   return kept == nullptr ? nullptr : kept->get();
 }
 
+bool TenantDirectory::is_deleted(const TenantId& id) const {
+  const auto local = local_tenant(id);
+  return local != nullptr && local->manifest.deleted;
+}
+
 bool TenantDirectory::has_name(const TenantEntry& tenant, std::string_view name) const {
   const auto& [id, entry] = tenant;
   if (entry.uncertain_name) return *entry.uncertain_name == name;
   const auto local = local_tenant(id);
-  return local != nullptr && local->manifest.name == name;
+  return local != nullptr && !local->manifest.deleted && local->manifest.name == name;
 }
 
 Result<TenantInfo> TenantDirectory::describe(const TenantEntry& tenant) const {
@@ -95,6 +100,7 @@ std::vector<TenantInfo> TenantDirectory::tenants() const {
   const std::lock_guard lock(mutex_);
   std::vector<TenantInfo> infos;
   for (const TenantEntry& tenant : tenants_) {
+    if (is_deleted(tenant.first)) continue;
     if (auto info = describe(tenant); info.ok()) infos.push_back(*std::move(info));
   }
   return infos;
@@ -112,7 +118,7 @@ Result<TenantInfo> TenantDirectory::tenant(std::string_view id_or_name) const {
       id.ok() ? tenants_.find(*id) : std::ranges::find_if(tenants_, [&](const TenantEntry& tenant) {
         return has_name(tenant, id_or_name);
       });
-  if (found == tenants_.end()) {
+  if (found == tenants_.end() || is_deleted(found->first)) {
     return make_error(ErrorCode::kNotFound,
                       "there is no tenant '{}': 'varve tenant list' shows those that there are",
                       id_or_name);
@@ -124,6 +130,10 @@ Result<TenantDirectory::Reservation> TenantDirectory::reserve_tenant(const Tenan
                                                                      const std::string& name) {
   if (!name.empty()) VARVE_TRY(check_name(name));
   const std::lock_guard lock(mutex_);
+  if (is_deleted(id)) {
+    return make_error(ErrorCode::kConflict, "tenant {} was deleted, and no ID is ever used again",
+                      id);
+  }
   if (tenants_.contains(id) || in_the_making_.contains({id, {}})) {
     return make_error(ErrorCode::kConflict, "tenant {} exists already", id);
   }

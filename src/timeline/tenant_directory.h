@@ -17,6 +17,8 @@ namespace varve {
 
 // Thread-safe. What it gives are copies as of that moment.
 //
+// A tenant that was deleted is not there any more, save that its ID is taken.
+//
 // A timeline is *there* when it has a state, or a log, or is a branch that is registered, and was
 // not deleted. A registration without any of that is an import that did not finish. What is in the
 // making is not there yet.
@@ -55,7 +57,8 @@ class TenantDirectory {
   Result<TenantInfo> tenant(std::string_view id_or_name) const;
   Result<TenantInfo> tenant(const TenantId& id) const;
 
-  // Conflict when ID or name are taken. The name may be empty.
+  // Conflict when ID or name are taken; the ID of a deleted tenant is so for ever. The name may be
+  // empty.
   Result<Reservation> reserve_tenant(const TenantId& id, const std::string& name);
   void add_tenant(const TenantId& id);
   // One that may or may not have been created: its name is taken, and `error` is what is said to
@@ -111,6 +114,7 @@ class TenantDirectory {
 
   // All of these: under mutex_.
   std::shared_ptr<const LocalTenant> local_tenant(const TenantId& id) const;
+  bool is_deleted(const TenantId& id) const;
   bool has_name(const TenantEntry& tenant, std::string_view name) const;
   Result<TenantInfo> describe(const TenantEntry& tenant) const;
   KnownTimeline* find(const TenantTimelineId& id);

@@ -146,6 +146,12 @@ std::vector<TimelineInfo> TenantManager::local_timelines() const {
   return infos;
 }
 
+std::vector<TenantTimelineId> TenantManager::timeline_ids(const TenantId& tenant) const {
+  std::vector<TenantTimelineId> ids;
+  for (const auto& [id, timeline] : directory_->timelines(tenant)) ids.push_back(id);
+  return ids;
+}
+
 Result<TimelineInfo> TenantManager::timeline(std::string_view address) const {
   VARVE_ASSIGN(const TenantTimelineId id, directory_->find_timeline(address));
   VARVE_ASSIGN(const KnownTimeline timeline, directory_->timeline(id));

@@ -73,6 +73,23 @@ class TenantManager {
   // tenant as it is then. Conflict while a timeline of it is in the making here.
   Result<TenantInfo> attach_tenant(const TenantId& id, const CallOptions& call = {});
 
+  // Gives up what this work directory has of the tenant: its ownership, so that nothing is written
+  // from here any more, and all local files. The tenant stays in the remote storage and can be
+  // attached again, from here or elsewhere. Conflict without a remote storage, while a timeline is
+  // in the making, and, naming it, when a timeline has something that is not remote; Corrupted when
+  // the remote storage lacks an object that is needed. The local files go before the ownership, so
+  // that an error or a crash leaves the tenant attached, some layers being only remote, or
+  // detached.
+  Result<> detach_tenant(const TenantId& id, const CallOptions& call = {});
+
+  // Deletes all timelines of the tenant, branches before what they begin in, and then the tenant,
+  // with a last commit of its log that stays for ever: its ID is never used again, its name is
+  // free. After an error or a crash the same call goes on where it was; once the last commit is
+  // made, the next open frees what is left of the local files. The objects of the timelines stay in
+  // the remote storage until they are collected there. Conflict while a timeline is in the making;
+  // a damaged timeline is not deleted, and keeps its tenant.
+  Result<> delete_tenant(const TenantId& id, const CallOptions& call = {});
+
   // --- timelines ---
 
   // Sorted by time of creation. Reads the newest commit of timelines that are only remote.
@@ -81,7 +98,8 @@ class TenantManager {
   std::vector<TimelineInfo> local_timelines() const;
   // "TENANT/TIMELINE", each an ID or a name.
   Result<TimelineInfo> timeline(std::string_view address) const;
-  // Asks the remote storage for nothing.
+  // Those that are there. Asks the remote storage for nothing.
+  std::vector<TenantTimelineId> timeline_ids(const TenantId& tenant) const;
   bool has_timeline(const TenantTimelineId& id) const { return directory_->timeline(id).ok(); }
 
   // Checks that the timeline may be created, before the work begins.
@@ -151,6 +169,8 @@ class TenantManager {
   explicit TenantManager(Options options);
 
   void free_deleted();
+  // What a deleted tenant has besides the tenant file, which keeps its ID taken.
+  Result<> free_tenant(const TenantId& id) const;
 
   // --- what there is ---
 
@@ -189,6 +209,14 @@ class TenantManager {
                                const ByteProgress& progress, const CallOptions& call);
   // In the turns of the timeline's files and of the tenant.
   Result<> delete_in_turn(const TenantTimelineId& id, const CallOptions& call);
+  // The turns of a tenant and of the files of all its timelines.
+  struct WholeTenant {
+    std::vector<LocalStore::FilesTurn> files;
+    TenantTurn tenant;
+  };
+  Result<WholeTenant> take_whole_tenant(const TenantId& id, const CallOptions& call);
+  // Frees all local files of a timeline of which everything is remote. The rest: in its turns.
+  Result<> give_up_copy(KeptTimeline& timeline, const RemoteListing& listing);
   // The writer is that of the tenant.
   Result<> upload(KeptTimeline& timeline, UploadRequest request, const ByteProgress& progress,
                   const CallOptions& call);

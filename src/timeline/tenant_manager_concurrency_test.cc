@@ -185,10 +185,14 @@ TEST_F(Beside, ADownloadKeepsItsFilesUntilItIsDone) {
   EXPECT_FALSE(std::filesystem::exists(timeline_directory(busy_.directory(), main_)));
 }
 
-TEST_F(Beside, ATakeoverWaitsForNoImportAndIsRefusedMeanwhile) {
+TEST_F(Beside, WhileATimelineIsMadeItsTenantIsNeitherTakenOverNorGivenUp) {
   auto big =
       hold_up(Operation::kPut, "/timelines/", [&] { return import(manager_, acme_, "big"); });
   meanwhile([&] {
+    // Nor is the tenant given up under its hands.
+    EXPECT_TRUE(manager_.detach_tenant(acme_).failed_with(ErrorCode::kConflict));
+    EXPECT_TRUE(manager_.delete_tenant(acme_).failed_with(ErrorCode::kConflict));
+    EXPECT_TRUE(manager_.timeline("acme/main").ok());
     // It is ours already.
     VARVE_EXPECT_OK(manager_.attach_tenant(acme_));
     VARVE_EXPECT_OK(manager_.store().tenant(acme_)->change([](LocalTenant& tenant) -> Result<> {

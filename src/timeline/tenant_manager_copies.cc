@@ -76,10 +76,7 @@ Result<TenantManager::FreedLayers> TenantManager::drop_local_layers(const Tenant
   VARVE_ASSIGN(const RemoteListing listing,
                list_remote(options_.remote->storage, log.prefix(), joined.options()));
   std::set<std::string> listed;
-  if (const ListedLog* objects = listing.find(log)) {
-    for (const ListedObject& object : objects->archives) listed.insert(object.name.file_name());
-    for (const ListedObject& object : objects->packs) listed.insert(object.name.file_name());
-  }
+  if (const ListedLog* objects = listing.find(log)) listed = objects->file_names();
   for (const LayerEntry& layer : droppable) {
     if (listed.contains(layer.stored.object)) continue;
     return make_error(ErrorCode::kCorrupted,

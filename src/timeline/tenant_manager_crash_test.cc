@@ -254,6 +254,60 @@ TEST_P(Repeated, ADeletionMayBeRepeatedByTheSameProcess) {
       });
 }
 
+TEST_P(Interrupted, ATenantIsDeletedOrStillThereAndTheSameCallGoesOn) {
+  TenantId tenant;
+  interrupt_everywhere(
+      [&](TenantManager& manager) {
+        tenant = manager.create_tenant(std::nullopt, "acme").value().id;
+        const TenantTimelineId main = import(manager, tenant, "main").value().id;
+        VARVE_ASSERT_OK(manager.branch_timeline(main, Lsn{100}, "branch"));
+      },
+      [&](TenantManager& manager) {
+        const auto first = manager.delete_tenant(tenant);
+        const bool lives = GetParam().interruption == Interruption::kError ||
+                           GetParam().interruption == Interruption::kLostAnswer;
+        if (!first.ok() && lives) VARVE_EXPECT_OK(manager.delete_tenant(tenant));
+        return first;
+      },
+      [&](const std::filesystem::path& directory) {
+        TenantManager manager = open_at(directory, &server.context()).value();
+        if (!manager.tenants().empty()) {
+          EXPECT_TRUE(manager.tenant("acme")->owned);
+          const auto timelines = manager.timelines(tenant);
+          VARVE_ASSERT_OK(timelines);
+          for (const TimelineInfo& timeline : *timelines) expect_readable(manager, timeline.id);
+          VARVE_ASSERT_OK(manager.delete_tenant(tenant));
+        }
+        const TemporaryDirectory empty = TemporaryDirectory::create().value();
+        for (const auto& place : {directory, empty.path()}) {
+          TenantManager again = open_at(place, &server.context()).value();
+          EXPECT_TRUE(again.tenants().empty());
+          EXPECT_TRUE(again.create_tenant(tenant, "x").failed_with(ErrorCode::kConflict));
+        }
+        const auto files = directory / "tenants" / tenant.to_string();
+        EXPECT_TRUE(std::filesystem::exists(files / kTenantFileName));
+        EXPECT_FALSE(std::filesystem::exists(files / "timelines"));
+        VARVE_EXPECT_OK(manager.create_tenant(std::nullopt, "acme"));
+      });
+}
+
+TEST_P(Interrupted, ATenantIsDetachedOrStillAttached) {
+  TenantTimelineId id;
+  interrupt_everywhere(
+      [&](TenantManager& manager) {
+        const TenantId tenant = manager.create_tenant(std::nullopt, "acme").value().id;
+        id = import(manager, tenant, "main").value().id;
+      },
+      [&](TenantManager& manager) { return manager.detach_tenant(id.tenant); },
+      [&](const std::filesystem::path& directory) {
+        TenantManager manager = open_at(directory, &server.context()).value();
+        expect_readable(manager, id);
+        VARVE_ASSERT_OK(manager.detach_tenant(id.tenant));
+        VARVE_ASSERT_OK(manager.attach_tenant(id.tenant));
+        expect_whole_or_absent(directory);
+      });
+}
+
 std::string name_of(const testing::TestParamInfo<Way>& way) {
   const std::array<std::string, 4> names{"Error", "LostAnswer", "Death", "DeathAfterwards"};
   return names.at(static_cast<size_t>(way.param.interruption)) + (way.param.packs ? "Packs" : "");

@@ -35,6 +35,15 @@ void TenantManager::free_deleted() {
     return {};
   };
   for (const auto& [tenant_id, tenant] : startup_.tenants) {
+    const auto kept = store_->tenant(tenant_id);
+    if (!tenant.damage && kept != nullptr && kept->get()->manifest.deleted) {
+      for (const auto& [timeline_id, timeline] : tenant.timelines) {
+        store_->forget_timeline({tenant_id, timeline_id});
+      }
+      const auto freed = free_tenant(tenant_id);
+      if (!freed.ok()) log_error("a deleted tenant keeps its files", freed.error());
+      continue;
+    }
     for (const auto& [timeline_id, timeline] : tenant.timelines) {
       const TenantTimelineId id{tenant_id, timeline_id};
       const auto directory = store_->timeline_directory(id);

@@ -185,6 +185,16 @@ Result<Json> ApiClient::attach_tenant(const std::string& tenant) {
   return connection_->send("POST", tenant_path(tenant) + "/attach");
 }
 
+Result<Json> ApiClient::detach_tenant(const std::string& tenant, const CallOptions& call) {
+  VARVE_ASSIGN(const Json begun, connection_->send("POST", tenant_path(tenant) + "/detach"));
+  return connection_->result_of(begun, call, {});
+}
+
+Result<Json> ApiClient::delete_tenant(const std::string& tenant, const CallOptions& call) {
+  VARVE_ASSIGN(const Json begun, connection_->send("DELETE", tenant_path(tenant)));
+  return connection_->result_of(begun, call, {});
+}
+
 Result<std::unique_ptr<TimelineImport>> ApiClient::start_import(const NewTimeline& timeline) {
   Json body{{"image_lsn", timeline.image_lsn.to_string()}};
   if (!timeline.name.empty()) body["name"] = timeline.name;

@@ -19,6 +19,8 @@ class ApiClient : public PageService {
   Result<Json> timeline(const std::string& timeline) override;
   Result<Json> create_tenant(const NewTenant& tenant) override;
   Result<Json> attach_tenant(const std::string& tenant) override;
+  Result<Json> detach_tenant(const std::string& tenant, const CallOptions& call) override;
+  Result<Json> delete_tenant(const std::string& tenant, const CallOptions& call) override;
   Result<std::unique_ptr<TimelineImport>> start_import(const NewTimeline& timeline) override;
   Result<Json> branch(const NewBranch& branch) override;
   Result<std::unique_ptr<TimelineSnapshot>> open_snapshot(const SnapshotRequest& request) override;

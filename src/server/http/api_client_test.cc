@@ -112,6 +112,8 @@ TEST_F(ApiClientTest, WhatTakesLongEndsWithItsResultAndTellsHowFarItIs) {
   ASSERT_TRUE(done.ok()) << done.error().message();
   EXPECT_EQ(done->at("call"), "checkpoint");
   EXPECT_EQ(heard, (std::pair<uint64_t, uint64_t>(1, 2)));
+  EXPECT_EQ(client_->detach_tenant("a", {})->at("call"), "detach");
+  EXPECT_EQ(client_->delete_tenant("a", {})->at("call"), "delete tenant");
   EXPECT_EQ(client_->prefetch("a/b", {}, {})->at("call"), "prefetch");
   EXPECT_EQ(client_->collect_garbage("a/b", {})->at("call"), "gc");
   EXPECT_EQ(client_->lsn_at("a/b", {1'000'000})->at("with").at("time"),

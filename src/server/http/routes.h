@@ -26,7 +26,7 @@ struct ApiState {
   Sessions<TimelineSnapshot> snapshots{"snapshot"};
 };
 
-void add_tenant_routes(Routes& routes, PageService& service);
+void add_tenant_routes(Routes& routes, PageService& service, ApiState& state);
 void add_timeline_routes(Routes& routes, PageService& service, ApiState& state);
 void add_import_routes(Routes& routes, PageService& service, ApiState& state);
 // `scratch` is a directory for what is fetched meanwhile.

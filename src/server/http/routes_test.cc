@@ -201,6 +201,8 @@ TEST_F(RoutesTest, WhatTakesLongIsAnOperation) {
     EXPECT_EQ(ended.at("result").at("with"), "a/b");
   }
   EXPECT_EQ(asked(send("POST", "/v1/tenants/a/timelines/b/drop_local")), "a/b");
+  EXPECT_EQ(outcome(send("POST", "/v1/tenants/a/detach")).at("result").at("call"), "detach");
+  EXPECT_EQ(outcome(send("DELETE", "/v1/tenants/a")).at("result").at("call"), "delete tenant");
   EXPECT_EQ(send("GET", "/v1/operations/none").status, 404);
 }
 

@@ -44,7 +44,7 @@ void add_status_routes(Routes& routes, PageService& service,
 Routes all_routes(PageService& service, ApiState& state, const std::filesystem::path& scratch,
                   std::function<std::string()> metrics_text) {
   Routes routes;
-  add_tenant_routes(routes, service);
+  add_tenant_routes(routes, service, state);
   add_timeline_routes(routes, service, state);
   add_import_routes(routes, service, state);
   add_snapshot_routes(routes, service, state, scratch);

@@ -18,9 +18,26 @@ Result<Answer> create(PageService& service, const Request& request) {
   return answer;
 }
 
+// What goes on behind the answer. A tenant that is not there is told at once.
+using LongCall = std::function<Result<Json>(const std::string& tenant, const CallOptions&)>;
+void add_operation(Routes& routes, PageService& service, ApiState& state, const std::string& method,
+                   const std::string& path, LongCall call) {
+  routes.push_back(
+      {method, path,
+       [&service, &state, call = std::move(call)](const Request& request) -> Result<Answer> {
+         if (request.method == "POST") VARVE_TRY(JsonBody::parse(request.body, {}));
+         const std::string& tenant = request.parameters.at("tenant");
+         VARVE_TRY(service.tenant(tenant));
+         return state.operations.start(
+             [call, tenant](const CallOptions& options, const ByteProgress&) {
+               return call(tenant, options);
+             });
+       }});
+}
+
 }  // namespace
 
-void add_tenant_routes(Routes& routes, PageService& service) {
+void add_tenant_routes(Routes& routes, PageService& service, ApiState& state) {
   routes.push_back({"GET", "/v1/tenants", [&service](const Request&) -> Result<Answer> {
                       VARVE_ASSIGN(const Json tenants, service.tenants());
                       return Answer::json(tenants);
@@ -38,6 +55,14 @@ void add_tenant_routes(Routes& routes, PageService& service) {
          VARVE_ASSIGN(const Json tenant, service.attach_tenant(request.parameters.at("tenant")));
          return Answer::json(tenant);
        }});
+  add_operation(routes, service, state, "POST", "/v1/tenants/{tenant}/detach",
+                [&service](const std::string& tenant, const CallOptions& call) {
+                  return service.detach_tenant(tenant, call);
+                });
+  add_operation(routes, service, state, "DELETE", "/v1/tenants/{tenant}",
+                [&service](const std::string& tenant, const CallOptions& call) {
+                  return service.delete_tenant(tenant, call);
+                });
 }
 
 }  // namespace varve::http

@@ -27,6 +27,12 @@ class FakePageService : public PageService {
   Result<Json> attach_tenant(const std::string& tenant) override {
     return answer("attach", tenant);
   }
+  Result<Json> detach_tenant(const std::string& tenant, const CallOptions&) override {
+    return answer("detach", tenant);
+  }
+  Result<Json> delete_tenant(const std::string& tenant, const CallOptions&) override {
+    return answer("delete tenant", tenant);
+  }
   Result<Json> delete_timeline(const std::string& timeline) override {
     return answer("delete", timeline);
   }
