@@ -559,3 +559,37 @@ def test_settings_can_lie_elsewhere(server, folder):
         running.signal(signal.SIGHUP)
         until(lambda: "log_level=debug" in running.process.log, "the reload")
         assert running.stop().code == 0
+
+
+# --- what it does by itself ---
+
+
+def test_local_copies_are_freed_where_they_take_too_much_of_the_disk(filled, folder):
+    assert filled.run("restore", "acme/main", "--to", folder / "before").code == 0
+    assert list(filled.workdir.rglob("*.sst"))
+    with starting(filled, "--disk-high-mib", "1") as running:
+        until(lambda: not list(filled.workdir.rglob("*.sst")), "the copies are freed")
+        assert "varve_evicted_layers_total" in running.get("/metrics").body.decode()
+        restored = filled.json("restore", "acme/main", "--to", folder / "after")
+        assert restored["layers_fetched"] > 0
+        assert trees.snapshot(folder / "after") == trees.snapshot(folder / "before")
+        assert running.stop().code == 0
+
+
+def test_a_timeline_is_restored_and_branched_as_of_a_time(filled, folder):
+    last = filled.json("timeline", "show", "acme/main")["last_record_lsn"]
+    for prefix in ([], ["served"]):
+        with starting(filled) if prefix else contextlib.nullcontext():
+            now = ("--time", "2100-01-01T00:00:00Z")
+            restored = filled.json("restore", "acme/main", *now, "--to",
+                                   folder / "-".join(["now", *prefix]))
+            assert restored["lsn"] == last
+            assert filled.json("timeline", "branch", "acme/main", *now)["ancestor_lsn"] == last
+            before = ("--time", "2000-01-01T00:00:00Z")
+            outcome = filled.run("restore", "acme/main", *before, "--to", folder / "before")
+            assert outcome.code == 1 and "2000-01-01" in outcome.stderr, outcome
+            assert not (folder / "before").exists()
+            both = filled.run("restore", "acme/main", *now, "--lsn", last, "--to", folder / "both")
+            assert both.code == 2
+    assert filled.varve.run("restore", "acme/main", *now, "--remote", filled.remote, "--to",
+                            folder / "straight").code == 0

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "fs/file.h"
@@ -12,6 +13,9 @@
 namespace varve {
 
 namespace {
+
+constexpr int64_t kMicrosPerSecond = 1'000'000;
+constexpr int64_t kNanosPerMicro = 1000;
 
 std::filesystem::path parent_of(const std::filesystem::path& path) {
   const auto parent = path.parent_path();
@@ -106,6 +110,25 @@ Result<bool> path_exists(const std::filesystem::path& path) {
   if (::lstat(path.c_str(), &status) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   return system_error(errno, fmt::format("cannot examine {}", path.string()));
+}
+
+Result<std::optional<FileStatus>> file_status(const std::filesystem::path& path) {
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) == 0) {
+    return FileStatus{.size = static_cast<uint64_t>(status.st_size),
+                      .modified = {status.st_mtim.tv_sec * kMicrosPerSecond +
+                                   status.st_mtim.tv_nsec / kNanosPerMicro}};
+  }
+  if (errno == ENOENT || errno == ENOTDIR) return std::optional<FileStatus>();
+  return system_error(errno, fmt::format("cannot examine {}", path.string()));
+}
+
+Result<> set_modified(const std::filesystem::path& path, Timestamp time) {
+  const timespec modified{.tv_sec = time.micros / kMicrosPerSecond,
+                          .tv_nsec = time.micros % kMicrosPerSecond * kNanosPerMicro};
+  const std::array<timespec, 2> times{timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, modified};
+  if (::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) == 0) return {};
+  return system_error(errno, fmt::format("cannot change the times of {}", path.string()));
 }
 
 Result<> remove_file(const std::filesystem::path& path) {

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace varve {
@@ -47,6 +49,15 @@ Result<std::vector<DirectoryEntry>> list_directory(const std::filesystem::path& 
 
 // Whether anything has that name; an error other than its absence is an error.
 Result<bool> path_exists(const std::filesystem::path& path);
+
+struct FileStatus {
+  uint64_t size = 0;  // Bytes.
+  Timestamp modified;
+};
+// None when there is no such file.
+Result<std::optional<FileStatus>> file_status(const std::filesystem::path& path);
+// Changes when a file says that it was modified. Not durably.
+Result<> set_modified(const std::filesystem::path& path, Timestamp time);
 
 // Removes a file; its absence is not an error.
 Result<> remove_file(const std::filesystem::path& path);

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "server/housekeeping.h"
 #include "server/http/http_server.h"
 #include "server/http/routes.h"
 #include "server/local_page_service.h"
@@ -56,6 +57,7 @@ class Daemon {
   // Interrupts requests that are being handled.
   std::stop_source interrupted_;
   std::unique_ptr<LocalPageService> service_;
+  std::unique_ptr<Housekeeping> housekeeping_;
   // Of the requests: it refers to the service.
   std::unique_ptr<http::ApiState> api_;
   std::unique_ptr<http::HttpServer> http_;

@@ -144,7 +144,7 @@ Result<Json> LocalPageService::prefetch(const std::string& timeline, const CallO
 
 Result<Json> LocalPageService::drop_local(const std::string& timeline) {
   VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
-  VARVE_ASSIGN(const auto freed, server_->tenants().drop_local_layers(found.id));
+  VARVE_ASSIGN(const auto freed, server_->timelines().drop_local_layers(found.id, {}));
   return to_json(found.id, freed);
 }
 

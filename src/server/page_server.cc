@@ -172,6 +172,29 @@ Result<std::vector<TimelineInfo>> PageServer::timelines(const TenantId& tenant) 
   return timelines;
 }
 
+bool PageServer::has_changed_layers(const TenantTimelineId& id) const {
+  const auto kept = tenants_->store().timeline(id);
+  if (kept == nullptr || !tenants_->store().tenant(id.tenant)->get()->check_owned().ok())
+    return false;
+  return timelines_->find(id) != nullptr || !kept->get()->manifest.retired.empty();
+}
+
+Result<EvictionReport> PageServer::evict_layers(const CallOptions& call) {
+  EvictionLimits limits{.high = mebibytes(settings_.disk_high_mib),
+                        .low = mebibytes(settings_.disk_low_mib)};
+  if (limits.low == 0) limits.low = limits.high / 5 * 4;
+  VARVE_ASSIGN(const EvictionReport report, varve::evict_layers(*timelines_, limits, call));
+  metrics_.gauge("varve_local_layer_bytes", "Of layer files in the work directory.")
+      .set(static_cast<double>(report.local_bytes - report.freed.bytes));
+  metrics_.counter("varve_evicted_layers_total", "Local copies of layers that were freed.")
+      .add(static_cast<double>(report.freed.layers));
+  if (report.freed.layers > 0) {
+    spdlog::info("freed layers={} bytes={} of local_bytes={}", report.freed.layers,
+                 report.freed.bytes, report.local_bytes);
+  }
+  return report;
+}
+
 Result<StatusReport> PageServer::status(const std::optional<std::string>& timeline) {
   StatusReport report;
   if (timeline) {

@@ -12,6 +12,7 @@
 #include "server/timeline_point.h"
 #include "server/work_directory.h"
 #include "storage_sync/sync_engine.h"
+#include "timeline/layer_eviction.h"
 #include "timeline/open_timelines.h"
 #include "timeline/timeline_feed.h"
 
@@ -79,6 +80,12 @@ class PageServer {
   // Gives up what is not to be kept any longer: layers, then objects.
   Result<CollectedTimelineGarbage> collect_garbage(const TenantTimelineId& id,
                                                    const CallOptions& call);
+
+  // Whether its layers have changed in this process, or earlier and there are objects left of that:
+  // otherwise there is nothing to give up.
+  bool has_changed_layers(const TenantTimelineId& id) const;
+  // By the settings.
+  Result<EvictionReport> evict_layers(const CallOptions& call);
 
   // Runs the sync engine in the background until stop_sync(), once. Without a remote storage there
   // is nothing to run.

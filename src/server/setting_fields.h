@@ -97,11 +97,27 @@ inline constexpr std::tuple kSettingFields{
                       .override_value = &SettingOverrides::retention_hours,
                       .description =
                           "How many hours back a timeline can be read at any LSN. What is "
-                          "older goes with the next 'varve timeline gc'"},
+                          "older goes, see gc_interval"},
     SettingField<int>{.key = "retention_mib",
                       .value = &Settings::retention_mib,
                       .override_value = &SettingOverrides::retention_mib,
                       .description = "And at least how many MiB of WAL back"},
+    SettingField<int>{.key = "gc_interval",
+                      .value = &Settings::gc_interval,
+                      .override_value = &SettingOverrides::gc_interval,
+                      .description = "After how many minutes each the server gives up what is not "
+                                     "kept, 0 for never"},
+    SettingField<int>{.key = "disk_high_mib",
+                      .value = &Settings::disk_high_mib,
+                      .override_value = &SettingOverrides::disk_high_mib,
+                      .description = "How many MiB the local copies of layers may take before the "
+                                     "server frees those that were not used for the longest time, "
+                                     "0 for any number. What is not remote yet always stays"},
+    SettingField<int>{.key = "disk_low_mib",
+                      .value = &Settings::disk_low_mib,
+                      .override_value = &SettingOverrides::disk_low_mib,
+                      .description = "How many MiB are left then, 0 for four fifths of "
+                                     "disk_high_mib"},
     SettingField<int>{.key = "stop_timeout",
                       .value = &Settings::stop_timeout,
                       .override_value = &SettingOverrides::stop_timeout,

@@ -143,6 +143,12 @@ Result<> check_settings(const Settings& settings) {
                       "rpo and upload_lag_mib must be at least 1, memory_limit_mib at least {}",
                       kSmallestMemory);
   }
+  if (settings.gc_interval < 0 || settings.disk_low_mib < 0 ||
+      settings.disk_high_mib < settings.disk_low_mib) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "gc_interval and disk_low_mib must not be negative, nor disk_high_mib below "
+                      "disk_low_mib");
+  }
   if (settings.retention_hours < 0 || settings.retention_mib < 0) {
     return make_error(ErrorCode::kInvalidArgument,
                       "retention_hours and retention_mib must not be negative");

@@ -39,6 +39,12 @@ struct Settings {
   // What stays readable of a timeline: everything of the last hours, and of the last MiB of WAL.
   int retention_hours = 7 * 24;
   int retention_mib = 1024;
+  // How often that which is not kept is given up by itself, minutes; 0: only when asked for.
+  int gc_interval = 60;
+  // MiB of local copies of layers from which on some are freed, and how far; 0: never, and to four
+  // fifths.
+  int disk_high_mib = 0;
+  int disk_low_mib = 0;
   // How long what runs may still take when `varve serve` is stopped, seconds.
   int stop_timeout = 10;
 
@@ -60,6 +66,9 @@ struct SettingOverrides {
   std::optional<int> upload_lag_mib;
   std::optional<int> retention_hours;
   std::optional<int> retention_mib;
+  std::optional<int> gc_interval;
+  std::optional<int> disk_high_mib;
+  std::optional<int> disk_low_mib;
   std::optional<int> stop_timeout;
 
   void apply(Settings& settings) const;

@@ -27,9 +27,9 @@ TEST(Settings, ValuesThatAServerCannotUseAreRefused) {
   for (const char* text :
        {"listen = \"localhost\"", "listen = \"example.com:80\"", "token_file = \"token\"",
         "tls_key = \"/k\"", "tls_certificate = \"c\"\ntls_key = \"/k\"", "stop_timeout = -1",
-        "rpo = 0", "memory_limit_mib = 7", "upload_lag_mib = 0", "retention_mib = -1",
-        "retention_hours = -1", "stop_timeout = 3601", "stop_timeout = 9223372036854775807",
-        "stop_timeout = \"1\""}) {
+        "rpo = 0", "gc_interval = -1", "disk_low_mib = 1", "memory_limit_mib = 7",
+        "upload_lag_mib = 0", "retention_mib = -1", "retention_hours = -1", "stop_timeout = 3601",
+        "stop_timeout = 9223372036854775807", "stop_timeout = \"1\""}) {
     EXPECT_TRUE(parse_settings(text, "varve.toml").failed_with(ErrorCode::kInvalidArgument))
         << text;
   }
@@ -49,6 +49,9 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
                      .upload_lag_mib = 5,
                      .retention_hours = 1,
                      .retention_mib = 2,
+                     .gc_interval = 6,
+                     .disk_high_mib = 8,
+                     .disk_low_mib = 7,
                      .stop_timeout = 3};
   const auto again = parse_settings(format_settings(all), "varve.toml");
   ASSERT_TRUE(again.ok()) << again.error().message();
@@ -57,7 +60,8 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
             (std::vector<std::string>{"remote", "log_level", "compression_level", "pg_user",
                                       "listen", "token_file", "tls_certificate", "tls_key", "rpo",
                                       "memory_limit_mib", "upload_lag_mib", "retention_hours",
-                                      "retention_mib", "stop_timeout"}));
+                                      "retention_mib", "gc_interval", "disk_high_mib",
+                                      "disk_low_mib", "stop_timeout"}));
   EXPECT_TRUE(differing_keys(all, all).empty());
 }
 

@@ -27,6 +27,7 @@ LayerCache::~LayerCache() = default;
 Result<LayerCache::Reader> LayerCache::get(const LayerEntry& layer) {
   std::list<SlotPointer> surplus;
   std::unique_lock lock(mutex_);
+  uses_[layer.name] = system_clock().now();
   SlotPointer slot;
   if (const auto found = find_slot(layer.name); found != slots_.end()) {
     slot = *found;
@@ -55,6 +56,24 @@ Result<LayerCache::Reader> LayerCache::get(const LayerEntry& layer) {
   opened_.notify_all();
   lock.unlock();
   return reader;
+}
+
+std::map<LayerName, Timestamp> LayerCache::take_uses() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(uses_, {});
+}
+
+void LayerCache::forget(const std::set<LayerName>& layers) {
+  std::list<SlotPointer> forgotten;
+  const std::lock_guard lock(mutex_);
+  for (auto slot = slots_.begin(); slot != slots_.end();) {
+    const auto next = std::next(slot);
+    const bool is_local = !(*slot)->opening && !(*slot)->copy;
+    if (is_local && layers.contains((*slot)->name)) {
+      forgotten.splice(forgotten.end(), slots_, slot);
+    }
+    slot = next;
+  }
 }
 
 void LayerCache::prefetch(const LayerEntry& layer) {

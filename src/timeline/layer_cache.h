@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,11 @@ class LayerCache {
   // it is read.
   void prefetch(const LayerEntry& layer);
 
+  // When the layers were used last that were used since the last call.
+  std::map<LayerName, Timestamp> take_uses();
+  // Lets go of the files of these layers, whose readers stay usable.
+  void forget(const std::set<LayerName>& layers);
+
   // Layers of which anything was fetched from the remote storage so far, and raw bytes.
   struct Fetched {
     uint64_t layers = 0;
@@ -102,6 +108,7 @@ class LayerCache {
   mutable std::mutex mutex_;
   std::condition_variable opened_;
   std::list<SlotPointer> slots_;  // Most recently used first.
+  std::map<LayerName, Timestamp> uses_;
   // Whose local files were found to be damaged.
   std::set<LayerName> damaged_;
   std::optional<TemporaryDirectory> scratch_;

@@ -105,6 +105,23 @@ Result<std::shared_ptr<Timeline>> OpenTimelines::open_link(const TenantTimelineI
   return timeline;
 }
 
+Result<TenantManager::FreedLayers> OpenTimelines::drop_local_layers(
+    const TenantTimelineId& id, const CallOptions& call,
+    const TenantManager::LayerPredicate& wanted) {
+  const auto timeline = find(id);
+  if (timeline == nullptr) return tenants_.drop_local_layers(id, call, wanted);
+  // Only what its readers know to be remote: without its file they would take it for lost.
+  timeline->take_over_uploads();
+  std::set<LayerName> known;
+  for (const LayerEntry& layer : timeline->reader()->view()->layers->manifest->layers) {
+    if (layer.stored.is_remote() && (!wanted || wanted(layer.name))) known.insert(layer.name);
+  }
+  auto freed = tenants_.drop_local_layers(
+      id, call, [&](const LayerName& layer) { return known.contains(layer); });
+  timeline->reader()->cache().forget(known);
+  return freed;
+}
+
 Result<std::shared_ptr<TimelineReader>> OpenTimelines::open_reader(
     const TenantTimelineId& id, const std::filesystem::path& scratch_parent,
     const CallOptions& call) {

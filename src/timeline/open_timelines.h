@@ -37,6 +37,11 @@ class OpenTimelines {
   void close(const TenantTimelineId& id);
   void close_tenant(const TenantId& id);
 
+  // As that of TenantManager, whether the timeline is open or not.
+  Result<TenantManager::FreedLayers> drop_local_layers(
+      const TenantTimelineId& id, const CallOptions& call,
+      const TenantManager::LayerPredicate& wanted = {});
+
   // A timeline at one LSN.
   struct Snapshot {
     // Null where the timeline cannot be open: then it is read as it was.

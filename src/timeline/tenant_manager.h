@@ -128,9 +128,12 @@ class TenantManager {
     size_t layers = 0;
     uint64_t bytes = 0;
   };
-  // Frees the local copies of the layers that are remote; from then on they are read from there.
-  // Lists the timeline's log first: Corrupted, and nothing is freed, when an object is missing.
-  Result<FreedLayers> drop_local_layers(const TenantTimelineId& id, const CallOptions& call = {});
+  // Frees the local copies of the layers that are remote and of which `wanted` says so; from then
+  // on they are read from there. Lists the timeline's log first: Corrupted, and nothing is freed,
+  // when an object is missing. Of a timeline that is open, see OpenTimelines.
+  using LayerPredicate = std::function<bool(const LayerName&)>;
+  Result<FreedLayers> drop_local_layers(const TenantTimelineId& id, const CallOptions& call = {},
+                                        const LayerPredicate& wanted = {});
 
   // Deletes the objects of the timeline's log that nothing needs any more. Conflict when this work
   // directory does not own the tenant, or has no state of the timeline.

@@ -58,7 +58,8 @@ Result<> TenantManager::prefetch_timeline(const TenantTimelineId& id, const Byte
 }
 
 Result<TenantManager::FreedLayers> TenantManager::drop_local_layers(const TenantTimelineId& id,
-                                                                    const CallOptions& call) {
+                                                                    const CallOptions& call,
+                                                                    const LayerPredicate& wanted) {
   const JoinedCall joined(options_.call, call);
   VARVE_TRY(directory_->timeline(id));
   VARVE_ASSIGN(const auto files_turn, store_->take_files_turn(id, joined.options()));
@@ -68,7 +69,9 @@ Result<TenantManager::FreedLayers> TenantManager::drop_local_layers(const Tenant
   if (local == nullptr) return freed;
   std::vector<LayerEntry> droppable;
   std::ranges::copy_if(local->manifest.layers, std::back_inserter(droppable),
-                       [](const LayerEntry& layer) { return layer.stored.is_remote(); });
+                       [&](const LayerEntry& layer) {
+                         return layer.stored.is_remote() && (!wanted || wanted(layer.name));
+                       });
   if (options_.remote == nullptr || droppable.empty()) return freed;
 
   // This may be the last copy that is given up: the other one must be there.
