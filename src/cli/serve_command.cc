@@ -11,10 +11,15 @@ namespace {
 Result<> serve(const CommonOptions& common, const std::string& settings_file) {
   std::mutex mutex;
   std::unique_ptr<Daemon> daemon;
-  // Also while it starts, when there is nothing to reload yet: it must not end the process.
+  bool asked_while_starting = false;
+  // Also while it starts: that must neither end the process nor be forgotten.
   const ReloadSignal reload([&] {
     const std::lock_guard lock(mutex);
-    if (daemon) daemon->reload();
+    if (daemon) {
+      daemon->reload();
+    } else {
+      asked_while_starting = true;
+    }
   });
   VARVE_ASSIGN(auto started, Daemon::start({.work_directory = common.work_directory,
                                             .settings_file = settings_file,
@@ -23,6 +28,7 @@ Result<> serve(const CommonOptions& common, const std::string& settings_file) {
   {
     const std::lock_guard lock(mutex);
     daemon = std::move(started);
+    if (asked_while_starting) daemon->reload();
   }
   return daemon->run(common.stop);
 }
