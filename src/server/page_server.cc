@@ -184,6 +184,7 @@ Result<EvictionReport> PageServer::evict_layers(const CallOptions& call) {
                         .low = mebibytes(settings_.disk_low_mib)};
   if (limits.low == 0) limits.low = limits.high / 5 * 4;
   VARVE_ASSIGN(const EvictionReport report, varve::evict_layers(*timelines_, limits, call));
+  if (limits.high == 0) return report;
   metrics_.gauge("varve_local_layer_bytes", "Of layer files in the work directory.")
       .set(static_cast<double>(report.local_bytes - report.freed.bytes));
   metrics_.counter("varve_evicted_layers_total", "Local copies of layers that were freed.")

@@ -57,12 +57,13 @@ std::vector<EvictableLayer> choose_evictions(std::vector<EvictableLayer> layers,
 
 Result<EvictionReport> evict_layers(OpenTimelines& timelines, const EvictionLimits& limits,
                                     const CallOptions& call) {
+  if (limits.high == 0) return EvictionReport{};
   LocalLayers local;
   for (const TimelineInfo& timeline : timelines.tenants().local_timelines()) {
     VARVE_TRY(add_layers_of(timelines, timeline.id, local));
   }
   EvictionReport report{.local_bytes = local.bytes, .freed = {}};
-  if (limits.high == 0 || local.bytes <= limits.high) return report;
+  if (local.bytes <= limits.high) return report;
 
   std::map<TenantTimelineId, std::set<LayerName>> chosen;
   for (const EvictableLayer& layer :

@@ -23,7 +23,7 @@ struct EvictableLayer {
 std::vector<EvictableLayer> choose_evictions(std::vector<EvictableLayer> layers, uint64_t bytes);
 
 struct EvictionReport {
-  uint64_t local_bytes = 0;  // Of layer files, before.
+  uint64_t local_bytes = 0;  // Of layer files, before; 0 where there is no limit to look at.
   TenantManager::FreedLayers freed;
 };
 // Frees copies where there are more bytes than `high`. A layer that is not remote stays, whatever

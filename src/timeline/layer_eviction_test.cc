@@ -72,9 +72,10 @@ class LayerEvictionTest : public test_support::ManagerTest {
 TEST_F(LayerEvictionTest, NothingGoesBelowTheHighWatermark) {
   const auto before = files();
   ASSERT_FALSE(before.empty());
-  const uint64_t bytes = evict(0, 0).local_bytes;
+  const uint64_t bytes = evict(UINT64_MAX, 0).local_bytes;
   EXPECT_GT(bytes, 0U);
   EXPECT_EQ(evict(bytes, 0).freed.layers, 0U);
+  EXPECT_EQ(evict(0, 0).freed.layers, 0U);
   EXPECT_EQ(files(), before);
 }
 

@@ -22,9 +22,8 @@ TimelineFeed::TimelineFeed(std::shared_ptr<KeptTimeline> kept, std::shared_ptr<T
       timeline_(std::move(timeline)),
       clock_(clock),
       options_(std::move(options)),
-      maintenance_(*timeline_, clock, random, options_.maintenance) {
-  ++timeline_->feeds_;
-}
+      attendance_(*timeline_),
+      maintenance_(*timeline_, clock, random, options_.maintenance) {}
 
 Result<> TimelineFeed::ingest(const Timeline::RecordEnd& last, std::span<const Version> versions,
                               const CallOptions& call) {

@@ -17,7 +17,6 @@ class TimelineFeed {
   // They outlive it.
   TimelineFeed(std::shared_ptr<KeptTimeline> kept, std::shared_ptr<Timeline> timeline, Clock& clock,
                Random& random, Options options);
-  ~TimelineFeed() { --timeline_->feeds_; }
 
   // From where on it has to be fed.
   Lsn last_record_lsn() const { return timeline_->last_record_lsn(); }
@@ -29,6 +28,18 @@ class TimelineFeed {
                   const CallOptions& call);
 
  private:
+  // The timeline is fed until its maintenance has ended.
+  class Attendance {
+   public:
+    explicit Attendance(Timeline& timeline) : timeline_(timeline) { ++timeline_.feeds_; }
+    ~Attendance() { --timeline_.feeds_; }
+    Attendance(const Attendance&) = delete;
+    Attendance& operator=(const Attendance&) = delete;
+
+   private:
+    Timeline& timeline_;
+  };
+
   Result<> wait_for_uploads(const CallOptions& call);
 
   const std::shared_ptr<KeptTimeline> kept_;
@@ -38,6 +49,7 @@ class TimelineFeed {
   // The state that was looked at last, and what of it is not remote.
   std::shared_ptr<const LocalManifest> seen_;
   uint64_t bytes_to_upload_ = 0;
+  const Attendance attendance_;
   TimelineMaintenance maintenance_;
 };
 
