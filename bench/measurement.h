@@ -70,4 +70,26 @@ struct IngestOptions {
 // Ingests versions into a timeline until all of them are in layer files, synced.
 Result<Json> measure_ingest(const IngestOptions& options);
 
+struct ReadOptions {
+  uint64_t keys = 20'000;            // Of 8 KiB each.
+  size_t gets = 2000;                // Keys of each chain length that are read, at most.
+  uint64_t layer_size = 8ULL << 20;  // Of imported and compacted layers, bytes.
+  std::filesystem::path scratch;
+};
+// Reads a timeline whose records, 100 bytes each, are in memory, then in delta layers, then merged,
+// then in images; between those, how long flush, compaction and garbage collection take and how
+// much they write.
+Result<Json> measure_reads(const ReadOptions& options);
+
+struct LayerCountOptions {
+  size_t layers = 10'000;
+  // Else more layers are more keys; all LSNs can be read in both cases.
+  bool more_history = false;
+  size_t lookups = 100'000;
+  std::filesystem::path scratch;
+};
+// What a timeline costs that has so many layers: finding those of a key, opening, its manifest and
+// memory. There are no layer files, since nothing here looks into them.
+Result<Json> measure_layer_count(const LayerCountOptions& options);
+
 }  // namespace varve::bench

@@ -67,6 +67,22 @@ int run(int argc, char** argv) {
   feed->add_option("--scratch", ingest.scratch, "An empty directory")->required();
   feed->callback([&] { result = measure_ingest(ingest); });
 
+  ReadOptions reads;
+  CLI::App* read = app.add_subcommand("reads", "Read a timeline's versions, and compact it");
+  read->add_option("--keys", reads.keys)->capture_default_str();
+  read->add_option("--gets", reads.gets)->capture_default_str();
+  read->add_option("--layer-size", reads.layer_size)->capture_default_str();
+  read->add_option("--scratch", reads.scratch, "An empty directory")->required();
+  read->callback([&] { result = measure_reads(reads); });
+
+  LayerCountOptions layer_count;
+  CLI::App* large = app.add_subcommand("layers", "Look up layers of a timeline that has many");
+  large->add_option("--layers", layer_count.layers)->capture_default_str();
+  large->add_flag("--more-history", layer_count.more_history);
+  large->add_option("--lookups", layer_count.lookups)->capture_default_str();
+  large->add_option("--scratch", layer_count.scratch, "An empty directory")->required();
+  large->callback([&] { result = measure_layer_count(layer_count); });
+
   try {
     if (const auto logging = set_up_logging("warning"); !logging.ok()) result = logging.error();
     app.parse(argc, argv);

@@ -52,25 +52,25 @@ LayerMap::Plane::Plane(std::span<const LayerName> layers, bool images) {
   }
   std::partial_sum(first_.begin(), first_.end(), first_.begin());
   covering_.resize(first_.back());
+  starts_.resize(first_.back());
   highest_end_.resize(first_.back());
   std::vector<uint32_t> next = first_;
   for (const Index i : members) {
     for_each_node(layers[i], [&](size_t node) {
       const uint32_t at = next[node]++;
       covering_[at] = i;
+      starts_[at] = layers[i].lsn_start;
       highest_end_[at] = layers[i].lsn_end;
       if (at > first_[node]) highest_end_[at] = std::max(highest_end_[at], highest_end_[at - 1]);
     });
   }
 }
 
-std::span<const LayerMap::Index> LayerMap::Plane::node(std::span<const LayerName> layers,
-                                                       size_t number, Lsn lsn) const {
-  const auto all =
-      std::span(covering_).subspan(first_[number], first_[number + 1] - first_[number]);
-  const auto above =
-      std::ranges::upper_bound(all, lsn, {}, [&](Index i) { return layers[i].lsn_start; });
-  return {all.begin(), above};
+std::span<const LayerMap::Index> LayerMap::Plane::node(size_t number, Lsn lsn) const {
+  const size_t first = first_[number];
+  const auto starts = std::span(starts_).subspan(first, first_[number + 1] - first);
+  const auto above = std::ranges::upper_bound(starts, lsn);
+  return std::span(covering_).subspan(first, static_cast<size_t>(above - starts.begin()));
 }
 
 template <typename Visit>
@@ -91,7 +91,7 @@ std::optional<LayerMap::Index> LayerMap::Plane::find_at(std::span<const LayerNam
                                                         size_t place, Lsn lsn) const {
   std::optional<Index> best;
   for (size_t number = places() + place; number > 0; number /= 2) {
-    const auto covering = node(layers, number, lsn);
+    const auto covering = node(number, lsn);
     if (covering.empty()) continue;
     const Index found = covering.back();
     if (!best || height(layers[*best]) < height(layers[found])) best = found;
@@ -147,7 +147,7 @@ std::vector<LayerMap::Index> LayerMap::Plane::overlapping(std::span<const LayerN
     std::vector<size_t> parents;
     for (const size_t number : numbers) {
       // From above, until none further below reaches so high.
-      for (size_t at = first_[number] + node(layers, number, last).size();
+      for (size_t at = first_[number] + node(number, last).size();
            at > first_[number] && highest_end_[at - 1] > start; --at) {
         const Index i = covering_[at - 1];
         if (layers[i].lsn_end > start) found.push_back(i);

@@ -60,7 +60,7 @@ class LayerMap {
 
    private:
     // The layers of a node that begin at or below `lsn`, as a part of covering_.
-    std::span<const Index> node(std::span<const LayerName> layers, size_t number, Lsn lsn) const;
+    std::span<const Index> node(size_t number, Lsn lsn) const;
     // Places lie between neighbouring borders.
     size_t places() const { return borders_.empty() ? 0 : borders_.size() - 1; }
     std::optional<Index> find_at(std::span<const LayerName> layers, size_t place, Lsn lsn) const;
@@ -73,6 +73,9 @@ class LayerMap {
     // p. Its layers are covering_[first_[n]] to covering_[first_[n + 1] - 1], the last ones last.
     std::vector<uint32_t> first_;
     std::vector<Index> covering_;
+    // Where the list's layers begin: a search that looked there itself would miss the processor's
+    // caches at every step once there are many.
+    std::vector<Lsn> starts_;
     // The highest end of the list's layers up to this one.
     std::vector<Lsn> highest_end_;
   };
