@@ -11,6 +11,8 @@ class FakePageService : public PageService {
   std::optional<Error> failure;
   // What snapshots hold, and what imports put.
   std::map<Key, std::string> images;
+  // A scan that comes to it fails.
+  std::optional<Key> damaged;
   size_t open_imports = 0;
   size_t open_snapshots = 0;
 
@@ -133,7 +135,11 @@ class FakePageService : public PageService {
     Result<> scan(const KeyRange& range, Lsn, const ImageSink& sink) override {
       if (service_.failure) return *service_.failure;
       for (const auto& [key, image] : service_.images) {
-        if (range.contains(key)) VARVE_TRY(sink(key, as_bytes(image)));
+        if (!range.contains(key)) continue;
+        if (service_.damaged == key) {
+          return make_error(ErrorCode::kCorrupted, "a layer is damaged");
+        }
+        VARVE_TRY(sink(key, as_bytes(image)));
       }
       return {};
     }
