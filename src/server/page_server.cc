@@ -95,12 +95,14 @@ Result<> PageServer::keep_request_counts() {
 Result<std::unique_ptr<TimelineFeed>> PageServer::feed(const TenantTimelineId& id,
                                                        const CallOptions& call) {
   VARVE_ASSIGN(auto timeline, timelines_->open(id, call));
+  auto kept = tenants_->store().timeline(id);
+  if (kept == nullptr) return make_error(ErrorCode::kNotFound, "timeline {} is gone", id);
   TimelineFeed::Options options{
       .maintenance = {.checkpoint_interval = std::chrono::seconds(settings_.rpo),
                       .checkpointed = [this, id] { schedule_pending_task(id); }}};
   if (remote_) options.upload_lag_limit = mebibytes(settings_.upload_lag_mib);
-  return std::make_unique<TimelineFeed>(tenants_->store().timeline(id), std::move(timeline),
-                                        system_clock(), system_random(), std::move(options));
+  return std::make_unique<TimelineFeed>(std::move(kept), std::move(timeline), system_clock(),
+                                        system_random(), std::move(options));
 }
 
 Result<TimelineInfo> PageServer::checkpoint(const TenantTimelineId& id, const CallOptions& call,
@@ -140,13 +142,15 @@ Result<Lsn> PageServer::retention_cutoff(Timeline& timeline) const {
 Result<PageServer::CollectedTimelineGarbage> PageServer::collect_garbage(const TenantTimelineId& id,
                                                                          const CallOptions& call) {
   VARVE_ASSIGN(const auto timeline, timelines_->open(id, call));
+  // It may be deleted or detached meanwhile.
+  const auto tenant = tenants_->store().tenant(id.tenant);
+  if (tenant == nullptr) return make_error(ErrorCode::kNotFound, "tenant {} is gone", id.tenant);
   VARVE_ASSIGN(const Lsn cutoff, retention_cutoff(*timeline));
   CollectedTimelineGarbage collected;
   VARVE_ASSIGN(collected.layers, timeline->collect_garbage(cutoff, [&] {
-    const auto tenant = tenants_->store().tenant(id.tenant);
     return find_branch_points(tenant->get()->manifest, id.timeline);
   }));
-  collected.oldest_lsn = tenants_->store().timeline(id)->get()->manifest.metadata.gc_cutoff_lsn;
+  collected.oldest_lsn = timeline->reader()->view()->layers->manifest->metadata.gc_cutoff_lsn;
   if (!remote_) return collected;
   VARVE_TRY(tenants_->sync_timeline(id, {}, call));
   timeline->take_over_uploads();
@@ -173,9 +177,9 @@ Result<std::vector<TimelineInfo>> PageServer::timelines(const TenantId& tenant) 
 }
 
 bool PageServer::has_changed_layers(const TenantTimelineId& id) const {
+  const auto tenant = tenants_->store().tenant(id.tenant);
   const auto kept = tenants_->store().timeline(id);
-  if (kept == nullptr || !tenants_->store().tenant(id.tenant)->get()->check_owned().ok())
-    return false;
+  if (tenant == nullptr || kept == nullptr || !tenant->get()->check_owned().ok()) return false;
   return timelines_->find(id) != nullptr || !kept->get()->manifest.retired.empty();
 }
 
