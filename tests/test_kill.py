@@ -100,3 +100,20 @@ def test_a_fed_server_that_is_killed_has_what_it_told_to_be_remote(server, reque
         assert there >= {"main", *branches}, story
     # It was not idle all the time.
     assert remote > lsn("0/1000")
+
+
+def test_a_timeline_that_is_fed_is_not_taken_away(server):
+    fed = Fed(server)
+    process = fed.start()
+    until(lambda: "feeding" in process.output, "the feeding")
+    for command in (["timeline", "delete", "acme/main"], ["tenant", "attach", "acme"],
+                    ["tenant", "detach", "acme"], ["tenant", "delete", "acme"]):
+        outcome = server.run(*command)
+        assert outcome.code == 1 and "is being fed" in outcome.stderr, outcome
+    shown = server.json("timeline", "show", "acme/main")
+    reached = server.json("wait", "acme/main", "--lsn", shown["last_record_lsn"], "--for", "remote",
+                          "--timeout", "60")
+    assert lsn(reached["remote_consistent_lsn"]) >= lsn(shown["last_record_lsn"])
+    process.kill()
+    process.wait()
+    assert fed.check() >= lsn(shown["last_record_lsn"])

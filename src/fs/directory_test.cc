@@ -133,6 +133,19 @@ TEST_F(DirectoryTest, RemovingATreeLeavesWhatLinksInItPointTo) {
   EXPECT_TRUE(path_exists(directory_ / "kept/file").value());
 }
 
+TEST(FileStatus, TellsTheSizeAndTheTimeThatWasSet) {
+  const TemporaryDirectory directory = TemporaryDirectory::create().value();
+  const auto path = directory / "file";
+  EXPECT_FALSE(file_status(path).value());
+  EXPECT_TRUE(set_modified(path, {1}).failed_with(ErrorCode::kNotFound));
+  ASSERT_TRUE(write_file_atomically(path, as_bytes("four")).ok());
+  ASSERT_TRUE(set_modified(path, {1'700'000'000'123'456}).ok());
+  const auto status = file_status(path).value();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->size, 4U);
+  EXPECT_EQ(status->modified, Timestamp{1'700'000'000'123'456});
+}
+
 TEST(TemporaryDirectory, IsRemovedWithAllItHolds) {
   std::filesystem::path path;
   {

@@ -190,7 +190,9 @@ Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOption
           request.timeline, now.metadata.disk_consistent_lsn, now.remote_consistent_lsn,
           request.lsn);
     }
-    const auto failure = states.last_failure(info.id);
+    // What is only to be here does not hang on the remote storage.
+    const bool needs_sync = !is_fed || request.goal == WaitGoal::kRemote;
+    const auto failure = needs_sync ? states.last_failure(info.id) : std::nullopt;
     const bool comes_again = failure && !retryable(failure->code());
     if (failure && (comes_again || info.state == TimelineSyncState::kEvicted)) {
       return failure->context(what);

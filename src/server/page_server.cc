@@ -95,6 +95,9 @@ Result<> PageServer::keep_request_counts() {
 Result<std::unique_ptr<TimelineFeed>> PageServer::feed(const TenantTimelineId& id,
                                                        const CallOptions& call) {
   VARVE_ASSIGN(auto timeline, timelines_->open(id, call));
+  if (timeline->is_fed()) {
+    return make_error(ErrorCode::kConflict, "timeline {} is being fed already", id);
+  }
   auto kept = tenants_->store().timeline(id);
   if (kept == nullptr) return make_error(ErrorCode::kNotFound, "timeline {} is gone", id);
   TimelineFeed::Options options{
@@ -280,7 +283,9 @@ Result<> PageServer::close_timeline(const TenantTimelineId& id) {
 
 Result<TenantInfo> PageServer::attach_tenant(const TenantId& id, const CallOptions& call) {
   // What was open may rest on a log that somebody else has gone on with.
-  timelines_->close_tenant(id);
+  for (const TenantTimelineId& timeline : tenants_->timeline_ids(id)) {
+    VARVE_TRY(close_timeline(timeline));
+  }
   VARVE_ASSIGN(TenantInfo attached, tenants_->attach_tenant(id, call));
   if (engine_) {
     engine_->loop().tenant_attached(id);

@@ -62,7 +62,8 @@ class PageServer {
   OpenTimelines& timelines() { return *timelines_; }
 
   // The timeline is looked after for as long as the feed exists: checkpoints, their upload where
-  // the sync engine runs, compaction. This outlives it, and so does the sync engine.
+  // the sync engine runs, compaction. This outlives it, and so does the sync engine. Conflict when
+  // somebody feeds it already.
   Result<std::unique_ptr<TimelineFeed>> feed(const TenantTimelineId& id, const CallOptions& call);
 
   // What was ingested until now becomes remote.

@@ -37,16 +37,6 @@ void OpenTimelines::close(const TenantTimelineId& id) {
   timelines_.erase(found);
 }
 
-void OpenTimelines::close_tenant(const TenantId& id) {
-  std::vector<std::shared_ptr<Timeline>> closed;
-  const std::lock_guard lock(mutex_);
-  std::erase_if(timelines_, [&](auto& entry) {
-    if (entry.first.tenant != id) return false;
-    closed.push_back(std::move(entry.second));
-    return true;
-  });
-}
-
 Result<std::shared_ptr<KeptTimeline>> OpenTimelines::writable_state(
     const TenantTimelineId& id) const {
   VARVE_ASSIGN(const TimelineInfo timeline, tenants_.timeline(id.to_string()));

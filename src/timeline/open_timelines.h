@@ -35,7 +35,6 @@ class OpenTimelines {
   std::shared_ptr<Timeline> find(const TenantTimelineId& id) const;
   // From now on open() opens it anew; whoever has it must have done with it.
   void close(const TenantTimelineId& id);
-  void close_tenant(const TenantId& id);
 
   // As that of TenantManager, whether the timeline is open or not.
   Result<TenantManager::FreedLayers> drop_local_layers(

@@ -36,7 +36,7 @@ class CredentialsProvider {
   // the source may have them. Does nothing when they were replaced already.
   virtual void reject(const Credentials& credentials) = 0;
 
-  // "the environment", "profile 'backup' of /root/.aws/credentials": for messages.
+  // "the environment", "profile 'backup' of ~/.aws/credentials": for messages.
   virtual std::string source() const = 0;
 };
 

@@ -18,12 +18,12 @@ struct Profile {
   // The properties of both files together. Those of the credentials file win, and a set of keys is
   // never put together from both.
   IniSection values = {};
-  // Where it is, or where it was looked for: "/root/.aws/config and /root/.aws/credentials".
+  // Where it is, or where it was looked for: "~/.aws/config and ~/.aws/credentials".
   std::string files = {};
 
   // A property that is set to something.
   std::optional<std::string> value(std::string_view key) const;
-  // "profile 'backup' of /root/.aws/config and /root/.aws/credentials", for messages.
+  // "profile 'backup' of ~/.aws/config and ~/.aws/credentials", for messages.
   std::string to_string() const;
 };
 

@@ -92,14 +92,14 @@ Result<std::shared_ptr<ApiConnection>> ApiConnection::open(const PidFile& server
 }
 
 Result<Answer> ApiConnection::send_raw(const std::string& method, const std::string& target,
-                                       const RawBody& body) {
+                                       RawBody body) {
   httplib::Request request;
   request.method = method;
   request.path = target;
   if (!token_.empty()) request.set_header("Authorization", "Bearer " + token_);
   if (!body.type.empty()) {
     request.set_header("Content-Type", body.type);
-    request.body = body.content;
+    request.body = std::move(body.content);
   }
   const std::lock_guard turn(turn_);
   httplib::Client& http = client_->http();
@@ -125,7 +125,7 @@ Result<Answer> ApiConnection::send_raw(const std::string& method, const std::str
   if (answer->status >= 300) return error_of(answer->status, answer->body);
   Answer result{.status = answer->status,
                 .content_type = answer->get_header_value("Content-Type"),
-                .body = answer->body};
+                .body = std::move(answer->body)};
   for (const auto& [name, value] : answer->headers) result.headers.emplace(name, value);
   return result;
 }
@@ -136,7 +136,7 @@ Result<Json> ApiConnection::send(const std::string& method, const std::string& t
   if (method == "POST") {
     raw = {.type = kJsonType, .content = (body.is_null() ? Json::object() : body).dump()};
   }
-  VARVE_ASSIGN(const Answer answer, send_raw(method, target, raw));
+  VARVE_ASSIGN(const Answer answer, send_raw(method, target, std::move(raw)));
   Json document = parse_document(answer.body);
   if (document.is_discarded()) {
     return make_error(ErrorCode::kInternal, "what answers at {} is not a varve server",

@@ -32,8 +32,7 @@ class ApiConnection {
     std::string type;
     std::string content;
   };
-  Result<Answer> send_raw(const std::string& method, const std::string& target,
-                          const RawBody& body = {});
+  Result<Answer> send_raw(const std::string& method, const std::string& target, RawBody body = {});
 
   // Of an operation that a request has begun, once it has finished.
   Result<Json> result_of(const Json& operation, const CallOptions& call,

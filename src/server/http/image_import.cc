@@ -15,28 +15,21 @@ Result<> ImageImport::put(uint64_t number, ByteView batch) {
     return make_error(ErrorCode::kConflict, "batch {} of the import came where {} was expected",
                       number, next_);
   }
-  std::optional<Key> first;
-  const auto note_first = [&](const Key& key, ByteView) -> Result<> {
-    if (!first) first = key;
-    return {};
-  };
-  const auto checked = read_image_batch(batch, note_first);
-  if (!checked.ok()) {
-    return make_error(ErrorCode::kInvalidArgument, "batch {} of the import: {}", number,
-                      checked.error().message());
-  }
-  if (first && last_ && *first <= *last_) {
-    return make_error(ErrorCode::kInvalidArgument,
-                      "batch {} of the import begins with key {} behind {}", number, *first,
-                      *last_);
-  }
-  const auto put_image = [&](const Key& key, ByteView image) {
+  bool begun = false;
+  const auto put_image = [&](const Key& key, ByteView image) -> Result<> {
+    if (!begun && last_ && key <= *last_) {
+      return make_error(ErrorCode::kInvalidArgument, "it begins with key {} behind {}", key,
+                        *last_);
+    }
+    begun = true;
     return timeline_->put_image(key, image);
   };
   auto last = read_image_batch(batch, put_image);
   if (!last.ok()) {
-    ended_ = true;
-    return last.error();
+    ended_ = begun;
+    if (begun) return last.error();
+    return make_error(ErrorCode::kInvalidArgument, "batch {} of the import: {}", number,
+                      last.error().message());
   }
   if (*last) last_ = *last;
   ++next_;
