@@ -16,7 +16,14 @@ BODIES = {
     "startImport": {"image_lsn": "0/10"},
     "commitImport": {"batches": 0, "last_record_lsn": "0/10", "system_identifier": "1"},
 }
-QUERIES = {"lsnAt": "?time=2100-01-01T00:00:00Z", "putImages": "?batch=0", "showOperation": "?wait_seconds=20"}
+# Of an LSN that is pinned, see Resources.
+PINNED = "PINNED"
+QUERIES = {
+    "lsnAt": "?time=2100-01-01T00:00:00Z",
+    "putImages": "?batch=0",
+    "showOperation": "?wait_seconds=20",
+    "unpinLsn": f"?lsn={PINNED}",
+}
 
 
 class Described:
@@ -71,6 +78,13 @@ class Resources:
         assert answer.status in (201, 202), answer
         return answer.json()[key]
 
+    def fill_query(self, operation):
+        query = QUERIES.get(operation["operationId"], "")
+        if PINNED in query:
+            query = query.replace(PINNED, self._made(
+                "/v1/tenants/acme/timelines/main/pins", {}, "lsn"))
+        return query
+
     def fill(self, path):
         filled = path.replace("{tenant}", "acme").replace("{timeline}", "main")
         if "{import}" in path:
@@ -116,7 +130,7 @@ def test_it_answers_as_its_description_says(described):
     operations = sorted(described.operations(), key=lambda each: (
         last.index(each[2]["operationId"]) + 1 if each[2]["operationId"] in last else 0))
     for path, method, operation in operations:
-        query = QUERIES.get(operation["operationId"], "")
+        query = resources.fill_query(operation)
         request = request_of(operation)
         target = resources.fill(path) + query
         if operation.get("security") != []:

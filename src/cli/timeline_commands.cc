@@ -74,6 +74,44 @@ void add_branch(const Command& timeline) {
   });
 }
 
+void add_pin(const Command& timeline) {
+  struct Options {
+    std::string address;
+    PointOptions at;
+  };
+  const auto options = std::make_shared<Options>();
+  const Command pin =
+      timeline.leaf("pin", "Keep an LSN readable for good, whatever garbage is collected");
+  pin.app->add_option("TENANT/TIMELINE", options->address, "IDs or names")->required();
+  options->at.add_to(pin, "What to keep");
+  pin.with_work_directory().with_json().run([&common = *pin.common, options]() -> Result<> {
+    VARVE_ASSIGN(const auto service, common.open_service());
+    PinRequest wanted{.timeline = options->address};
+    VARVE_ASSIGN(wanted.at, options->at.point());
+    VARVE_ASSIGN(const Json made, service->pin(wanted));
+    print_object(common, made);
+    return {};
+  });
+}
+
+void add_unpin(const Command& timeline) {
+  struct Options {
+    std::string address;
+    std::string lsn;
+  };
+  const auto options = std::make_shared<Options>();
+  const Command unpin = timeline.leaf("unpin", "Let a pinned LSN go when its time has come");
+  unpin.app->add_option("TENANT/TIMELINE", options->address, "IDs or names")->required();
+  unpin.app->add_option("--lsn", options->lsn, "What was pinned")->required()->check(check_lsn);
+  unpin.with_work_directory().with_json().run([&common = *unpin.common, options]() -> Result<> {
+    VARVE_ASSIGN(const auto service, common.open_service());
+    VARVE_ASSIGN(const Lsn lsn, Lsn::parse(options->lsn));
+    VARVE_ASSIGN(const Json gone, service->unpin(options->address, lsn));
+    print_object(common, gone);
+    return {};
+  });
+}
+
 void add_list(const Command& timeline) {
   const auto tenant = std::make_shared<std::string>();
   const Command list = timeline.leaf("list", "List the timelines of a tenant");
@@ -113,6 +151,17 @@ Result<> show_timeline(const CommonOptions& common, const std::string& address) 
   VARVE_ASSIGN(const auto service, common.open_service());
   VARVE_ASSIGN(const Json found, service->timeline(address));
   print_object(common, found);
+  return {};
+}
+
+Result<> list_pins(const CommonOptions& common, const std::string& address) {
+  VARVE_ASSIGN(const auto service, common.open_service());
+  VARVE_ASSIGN(const Json pins, service->pins(address));
+  if (common.json) {
+    print_json(pins);
+  } else {
+    print_table(pins, {{"LSN", "lsn"}, {"CREATED", "created_at"}});
+  }
   return {};
 }
 
@@ -174,12 +223,15 @@ void add_timeline_commands(const Command& root) {
   add_import(timeline);
   add_branch(timeline);
   add_list(timeline);
+  add_pin(timeline);
+  add_unpin(timeline);
   add_simple(timeline, "show", "Show a timeline", show_timeline);
+  add_simple(timeline, "pins", "List the LSNs that are kept for good", list_pins);
   add_simple(timeline, "checkpoint", "Bring what is local only into the remote storage",
              checkpoint);
   add_simple(timeline, "prefetch", "Bring what is remote only into the work directory", prefetch);
   add_simple(timeline, "drop-local", "Free the local copies of what is remote", drop_local);
-  add_simple(timeline, "gc", "Delete what is no longer needed from the remote storage",
+  add_simple(timeline, "gc", "Give up what is not to be kept, here and in the remote storage",
              collect_garbage);
   add_simple(timeline, "delete", "Delete a timeline for good", remove);
 }

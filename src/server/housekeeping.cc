@@ -37,10 +37,28 @@ void Housekeeping::collect_garbage(const CallOptions& call) {
       log_error(fmt::format("timeline {} keeps what it has", timeline.id), collected.error());
       continue;
     }
+    if (collected->moved.layers > 0) {
+      spdlog::info("moved layers={} stored_bytes={} of timeline={} out of mostly unused objects",
+                   collected->moved.layers, collected->moved.bytes, timeline.id);
+    }
     if (collected->layers == 0 && collected->remote.objects == 0) continue;
     spdlog::info("gave up timeline={} layers={} objects={} object_bytes={} oldest_lsn={}",
                  timeline.id, collected->layers, collected->remote.objects, collected->remote.bytes,
                  collected->oldest_lsn);
+  }
+  for (const TenantId& tenant : server_.tenants().store().tenants()) {
+    if (call.stop.stop_requested()) return;
+    collect_tenant_garbage(tenant, call);
+  }
+}
+
+void Housekeeping::collect_tenant_garbage(const TenantId& id, const CallOptions& call) {
+  const auto collected = server_.collect_tenant_garbage(id, call);
+  if (!collected.ok()) {
+    log_error(fmt::format("the log of tenant {} keeps what it has", id), collected.error());
+  } else if (collected->objects > 0) {
+    spdlog::info("gave up tenant={} objects={} object_bytes={}", id, collected->objects,
+                 collected->bytes);
   }
 }
 

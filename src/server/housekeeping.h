@@ -19,6 +19,7 @@ class Housekeeping {
  private:
   void run(const std::stop_token& stop);
   void collect_garbage(const CallOptions& call);
+  void collect_tenant_garbage(const TenantId& id, const CallOptions& call);
 
   PageServer& server_;
   std::jthread thread_;

@@ -72,10 +72,19 @@ Json to_json(const TenantTimelineId& timeline,
       {"timeline_id", timeline.timeline.to_string()},
       {"oldest_lsn", collected.oldest_lsn.to_string()},
       {"deleted_layers", collected.layers},
+      {"moved_layers", collected.moved.layers},
+      {"moved_bytes", collected.moved.bytes},
       {"deleted_objects", remote.objects},
       {"deleted_bytes", remote.bytes},
       {"failed_objects", remote.failed.size()},
       {"failure", remote.failed.empty() ? Json() : Json(remote.failed.front().error.message())}};
+}
+
+Json to_json(const TenantId& tenant, const TimelinePin& pin) {
+  return {{"tenant_id", tenant.to_string()},
+          {"timeline_id", pin.timeline.to_string()},
+          {"lsn", pin.lsn.to_string()},
+          {"created_at", pin.created_at.to_string()}};
 }
 
 Json to_json(const TenantTimelineId& timeline, const TimedLsn& found) {

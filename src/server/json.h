@@ -24,6 +24,7 @@ Json to_json(const TenantInfo& tenant);
 Json to_json(const TimelineInfo& timeline);
 Json to_json(const TenantTimelineId& timeline,
              const PageServer::CollectedTimelineGarbage& collected);
+Json to_json(const TenantId& tenant, const TimelinePin& pin);
 Json to_json(const TenantTimelineId& timeline, const TimedLsn& found);
 Json to_json(const TenantTimelineId& timeline, const TenantManager::FreedLayers& freed);
 Json to_json(const StatusReport& status);

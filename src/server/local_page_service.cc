@@ -151,8 +151,33 @@ Result<Json> LocalPageService::drop_local(const std::string& timeline) {
 Result<Json> LocalPageService::collect_garbage(const std::string& timeline,
                                                const CallOptions& call) {
   VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
-  VARVE_ASSIGN(const auto collected, server_->collect_garbage(found.id, call));
+  VARVE_ASSIGN(auto collected, server_->collect_garbage(found.id, call));
+  VARVE_ASSIGN(const auto of_tenant, server_->collect_tenant_garbage(found.id.tenant, call));
+  collected.remote.add(of_tenant);
   return to_json(found.id, collected);
+}
+
+Result<Json> LocalPageService::pin(const PinRequest& pin) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(pin.timeline));
+  VARVE_ASSIGN(const TimelinePin made, server_->pin(found.id, pin.at, {}));
+  return to_json(found.id.tenant, made);
+}
+
+Result<Json> LocalPageService::pins(const std::string& timeline) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
+  VARVE_ASSIGN(const auto pins, server_->tenants().pins(found.id));
+  Json array = Json::array();
+  for (const TimelinePin& pin : pins) array.push_back(to_json(found.id.tenant, pin));
+  return array;
+}
+
+Result<Json> LocalPageService::unpin(const std::string& timeline, Lsn lsn) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
+  VARVE_TRY(server_->tenants().unpin_timeline(found.id, lsn));
+  return Json{{"tenant_id", found.id.tenant.to_string()},
+              {"timeline_id", found.id.timeline.to_string()},
+              {"lsn", lsn.to_string()},
+              {"unpinned", true}};
 }
 
 Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {

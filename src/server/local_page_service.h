@@ -34,6 +34,9 @@ class LocalPageService : public PageService {
   Result<Json> prefetch(const std::string& timeline, const CallOptions& call,
                         const ByteProgress& progress) override;
   Result<Json> drop_local(const std::string& timeline) override;
+  Result<Json> pin(const PinRequest& pin) override;
+  Result<Json> pins(const std::string& timeline) override;
+  Result<Json> unpin(const std::string& timeline, Lsn lsn) override;
   Result<Json> collect_garbage(const std::string& timeline, const CallOptions& call) override;
   Result<Json> delete_timeline(const std::string& timeline) override;
   Result<Json> status(const std::optional<std::string>& timeline) override;

@@ -6,7 +6,7 @@
 #include "remote_storage/prices.h"
 #include "server/local_timeline_snapshot.h"
 #include "storage_sync/remote_listing.h"
-#include "timeline/branch_points.h"
+#include "timeline/kept_points.h"
 #include "timeline/lag_metrics.h"
 
 namespace varve {
@@ -124,11 +124,25 @@ Result<TimelineInfo> PageServer::branch(const TenantTimelineId& parent, const Ti
       snapshot.timeline != nullptr && snapshot.timeline->disk_consistent_lsn() < snapshot.lsn;
   if (is_in_memory) VARVE_TRY(snapshot.timeline->checkpoint());
   auto made = tenants_->branch_timeline(parent, snapshot.lsn, name, call);
-  if (!made.ok() && retryable(made.code())) {
-    const std::lock_guard lock(uncertain_mutex_);
-    uncertain_branches_.push_back(std::move(snapshot));
-  }
+  keep_if_uncertain(made, std::move(snapshot));
   return made;
+}
+
+Result<TimelinePin> PageServer::pin(const TenantTimelineId& id, const TimelinePoint& at,
+                                    const CallOptions& call) {
+  VARVE_ASSIGN(const auto wanted, lsn_of(*timelines_, id, at, call));
+  // Nothing of it is given up before the tenant's log has the pin.
+  VARVE_ASSIGN(auto snapshot, timelines_->open_snapshot(id, wanted, {}, call));
+  auto made = tenants_->pin_timeline(id, snapshot.lsn, call);
+  keep_if_uncertain(made, std::move(snapshot));
+  return made;
+}
+
+template <typename T>
+void PageServer::keep_if_uncertain(const Result<T>& made, OpenTimelines::Snapshot snapshot) {
+  if (made.ok() || !retryable(made.code())) return;
+  const std::lock_guard lock(uncertain_mutex_);
+  uncertain_snapshots_.push_back(std::move(snapshot));
 }
 
 Result<Lsn> PageServer::retention_cutoff(Timeline& timeline) const {
@@ -151,14 +165,26 @@ Result<PageServer::CollectedTimelineGarbage> PageServer::collect_garbage(const T
   VARVE_ASSIGN(const Lsn cutoff, retention_cutoff(*timeline));
   CollectedTimelineGarbage collected;
   VARVE_ASSIGN(collected.layers, timeline->collect_garbage(cutoff, [&] {
-    return find_branch_points(tenant->get()->manifest, id.timeline);
+    return find_kept_points(tenant->get()->manifest, id.timeline);
   }));
   collected.oldest_lsn = timeline->reader()->view()->layers->manifest->metadata.gc_cutoff_lsn;
   if (!remote_) return collected;
   VARVE_TRY(tenants_->sync_timeline(id, {}, call));
-  timeline->take_over_uploads();
+  for (;;) {
+    VARVE_ASSIGN(const auto moved, tenants_->repack_timeline(id, call));
+    timeline->take_over_uploads();
+    if (moved.layers == 0) break;
+    collected.moved.layers += moved.layers;
+    collected.moved.bytes += moved.bytes;
+  }
   VARVE_ASSIGN(collected.remote, tenants_->collect_garbage(id, call));
   return collected;
+}
+
+Result<CollectedGarbage> PageServer::collect_tenant_garbage(const TenantId& id,
+                                                            const CallOptions& call) {
+  if (!tenants_->may_have_garbage(id)) return CollectedGarbage{};
+  return tenants_->collect_tenant_garbage(id, call);
 }
 
 void PageServer::add_what_is_in_memory(TimelineInfo& timeline) const {

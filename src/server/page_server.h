@@ -72,15 +72,23 @@ class PageServer {
   Result<TimelineInfo> branch(const TenantTimelineId& parent, const TimelinePoint& at,
                               const std::string& name, const CallOptions& call);
 
+  // Keeps a place in the history readable, whatever is collected, until it is unpinned.
+  Result<TimelinePin> pin(const TenantTimelineId& id, const TimelinePoint& at,
+                          const CallOptions& call);
+
   struct CollectedTimelineGarbage {
     // From where on the timeline can be read now, branches excepted.
     Lsn oldest_lsn;
     size_t layers = 0;
+    // Out of remote objects that were mostly garbage.
+    TenantManager::MovedLayers moved;
     CollectedGarbage remote;
   };
   // Gives up what is not to be kept any longer: layers, then objects.
   Result<CollectedTimelineGarbage> collect_garbage(const TenantTimelineId& id,
                                                    const CallOptions& call);
+  // The same for what a tenant has of its own, and its deleted timelines have left.
+  Result<CollectedGarbage> collect_tenant_garbage(const TenantId& id, const CallOptions& call);
 
   // Whether its layers have changed in this process, or earlier and there are objects left of that:
   // otherwise there is nothing to give up.
@@ -104,6 +112,9 @@ class PageServer {
 
  private:
   RequestCounts request_counts() const;
+  // For as long as this exists, where the error says that the change may have been made.
+  template <typename T>
+  void keep_if_uncertain(const Result<T>& made, OpenTimelines::Snapshot snapshot);
   // Below which nothing is to be kept.
   Result<Lsn> retention_cutoff(Timeline& timeline) const;
   uint64_t stored_bytes();
@@ -125,9 +136,10 @@ class PageServer {
   std::unique_ptr<RemoteAccess> remote_;
   std::optional<TenantManager> tenants_;
   std::optional<OpenTimelines> timelines_;
-  // Where branches begin of which it is not known whether they were registered.
+  // Where branches begin, and what was pinned, of which it is not known whether the tenant's log
+  // has it.
   std::mutex uncertain_mutex_;
-  std::vector<OpenTimelines::Snapshot> uncertain_branches_;
+  std::vector<OpenTimelines::Snapshot> uncertain_snapshots_;
   // Held while the lag of timelines is exported, so that none comes back once it was forgotten.
   std::mutex lag_mutex_;
   mutable std::mutex mutex_;

@@ -53,6 +53,11 @@ struct NewBranch {
   std::string name;
 };
 
+struct PinRequest {
+  std::string timeline;  // TENANT/TIMELINE.
+  TimelinePoint at = {};
+};
+
 struct SnapshotRequest {
   std::string timeline;  // TENANT/TIMELINE.
   TimelinePoint at = {};
@@ -99,6 +104,11 @@ class PageService {
   virtual Result<Json> branch(const NewBranch& branch) = 0;
   virtual Result<std::unique_ptr<TimelineSnapshot>> open_snapshot(
       const SnapshotRequest& request) = 0;
+  // Keeps a place in the history readable for good; gives the pin.
+  virtual Result<Json> pin(const PinRequest& pin) = 0;
+  virtual Result<Json> pins(const std::string& timeline) = 0;
+  // Tells which one it was.
+  virtual Result<Json> unpin(const std::string& timeline, Lsn lsn) = 0;
   // The last LSN at or before a time, and when that was. NotFound when the time lies before what is
   // known.
   virtual Result<Json> lsn_at(const std::string& timeline, Timestamp time) = 0;

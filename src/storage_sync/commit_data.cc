@@ -7,6 +7,8 @@
 
 #include "fs/file.h"
 #include "storage_sync/frame_codec.h"
+#include "storage_sync/frame_stream.h"
+#include "storage_sync/object_reader.h"
 
 namespace varve {
 
@@ -26,8 +28,33 @@ Result<> CommitData::add_layer(const std::filesystem::path& path, const LayerEnt
                                const std::function<void(uint64_t)>& progress) {
   LayerEntry added = layer;
   VARVE_TRY(add_frames(path, added, progress));
-  added.stored.object = pack_ ? pack_->name().file_name() : std::string();
-  layers_.push_back(std::move(added));
+  return note_added(std::move(added));
+}
+
+Result<> CommitData::copy_layer(const LayerEntry& layer) {
+  const auto copy = [&](LayerEntry& copied) -> Result<> {
+    VARVE_ASSIGN(const ObjectName from, ObjectName::parse_file_name(log_, layer.stored.object));
+    VARVE_ASSIGN(const FrameTable old_table,
+                 read_frame_table(context_.storage, log_, layer, options_));
+    FrameTable table;
+    const auto append_checked = [&](size_t frame, const Bytes& stored) -> Result<> {
+      VARVE_TRY(check_frame(old_table[frame], stored));
+      return append_frame(old_table[frame], stored, table);
+    };
+    VARVE_TRY(read_stored_frames(
+        context_.storage, from, old_table, {0, old_table.size()}, [](size_t) { return true; },
+        append_checked, options_));
+    return append_table(table, copied);
+  };
+  LayerEntry copied = layer;
+  VARVE_TRY(copy(copied).context(
+      fmt::format("copying layer {} out of {}", layer.name.to_string(), layer.stored.object)));
+  return note_added(std::move(copied));
+}
+
+Result<> CommitData::note_added(LayerEntry layer) {
+  layer.stored.object = pack_ ? pack_->name().file_name() : std::string();
+  layers_.push_back(std::move(layer));
   if (pack_ && pack_->size() >= context_.options.pack_limit) VARVE_TRY(finish_pack());
   return {};
 }
@@ -50,13 +77,11 @@ Result<> CommitData::add_frames(const std::filesystem::path& path, LayerEntry& l
     pending.pop_front();
     if (!encoded.ok()) return encoded.error();
     const uint64_t raw_size = encoded->raw_size;
-    // The offset is taken after append(): that is where the data may have moved into a pack.
-    VARVE_TRY(append(encoded->stored));
-    table.push_back({.offset = offset() - encoded->stored.size(),
-                     .stored_size = static_cast<uint32_t>(encoded->stored.size()),
-                     .raw_size = encoded->raw_size,
-                     .codec = encoded->codec,
-                     .checksum = encoded->checksum});
+    VARVE_TRY(append_frame({.stored_size = static_cast<uint32_t>(encoded->stored.size()),
+                            .raw_size = encoded->raw_size,
+                            .codec = encoded->codec,
+                            .checksum = encoded->checksum},
+                           encoded->stored, table));
     progress(raw_size);
     return {};
   };
@@ -78,7 +103,18 @@ Result<> CommitData::add_frames(const std::filesystem::path& path, LayerEntry& l
                       "layer file {} is not what was written: its checksum does not match",
                       path.string());
   }
+  return append_table(table, layer);
+}
 
+Result<> CommitData::append_frame(Frame frame, ByteView stored, FrameTable& table) {
+  VARVE_TRY(append(stored));
+  // Only now is it known: the data may have moved into a pack.
+  frame.offset = offset() - stored.size();
+  table.push_back(frame);
+  return {};
+}
+
+Result<> CommitData::append_table(const FrameTable& table, LayerEntry& layer) {
   const Bytes encoded_table = encode_frame_table(table);
   VARVE_TRY(append(encoded_table));
   layer.stored.table_offset = offset() - encoded_table.size();

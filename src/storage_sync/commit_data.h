@@ -1,4 +1,4 @@
-// The data of one commit: layer files turned into frames, in memory while they are few, in packs
+// The data of one commit: layers as frames, in memory while they are few, in packs
 // once they are many.
 #pragma once
 
@@ -25,6 +25,10 @@ class CommitData {
   Result<> add_layer(const std::filesystem::path& path, const LayerEntry& layer,
                      const std::function<void(uint64_t raw_bytes)>& progress);
 
+  // Appends the frames of a layer that is remote as they are, out of the object that holds them
+  // now. Every one is checked on the way. NotFound when that object is absent.
+  Result<> copy_layer(const LayerEntry& layer);
+
   // Completes the last pack, if there is one. Call once, after the last layer.
   Result<> finish();
 
@@ -38,6 +42,12 @@ class CommitData {
   Result<> add_frames(const std::filesystem::path& path, LayerEntry& layer,
                       const std::function<void(uint64_t)>& progress);
   Result<> append(ByteView bytes);
+  // A frame of which the place is not known yet.
+  Result<> append_frame(Frame frame, ByteView stored, FrameTable& table);
+  // After the frames of the layer.
+  Result<> append_table(const FrameTable& table, LayerEntry& layer);
+  // Once all of its frames are appended.
+  Result<> note_added(LayerEntry layer);
   uint64_t offset() const;
   Result<> start_pack();
   Result<> finish_pack();

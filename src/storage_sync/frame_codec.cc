@@ -72,14 +72,23 @@ Result<EncodedFrame> encode_frame(Bytes raw, int level) {
   return frame;
 }
 
-Result<> decode_frame(const Frame& frame, ByteView stored, std::span<uint8_t> raw) {
-  if (stored.size() != frame.stored_size || raw.size() != frame.raw_size) {
+Result<> check_frame(const Frame& frame, ByteView stored) {
+  if (stored.size() != frame.stored_size) {
     return make_error(ErrorCode::kCorrupted, "frame at byte {}: {} bytes where {} were expected",
                       frame.offset, stored.size(), frame.stored_size);
   }
   if (checksum64(stored) != frame.checksum) {
     return make_error(ErrorCode::kCorrupted, "frame at byte {}: its checksum does not match",
                       frame.offset);
+  }
+  return {};
+}
+
+Result<> decode_frame(const Frame& frame, ByteView stored, std::span<uint8_t> raw) {
+  VARVE_TRY(check_frame(frame, stored));
+  if (raw.size() != frame.raw_size) {
+    return make_error(ErrorCode::kCorrupted, "frame at byte {}: room for {} bytes where it has {}",
+                      frame.offset, raw.size(), frame.raw_size);
   }
   if (frame.codec == FrameCodec::kZstd) {
     return decompress_into(stored, raw).context(fmt::format("frame at byte {}", frame.offset));

@@ -16,6 +16,9 @@ struct EncodedFrame {
 // zstd at `level`, or stored as it is where that is not smaller.
 Result<EncodedFrame> encode_frame(Bytes raw, int level);
 
+// Corrupted when `stored` is not what the frame's checksum says.
+Result<> check_frame(const Frame& frame, ByteView stored);
+
 // Checks `stored` against the frame's checksum, then writes its raw bytes to `raw`, which has
 // frame.raw_size bytes. Corrupted when either does not fit.
 Result<> decode_frame(const Frame& frame, ByteView stored, std::span<uint8_t> raw);

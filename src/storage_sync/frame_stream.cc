@@ -79,9 +79,10 @@ Result<FrameTable> check_frame_table(const LayerEntry& layer, ByteView bytes) {
   return decode_frame_table(bytes, layer.size);
 }
 
-Result<> read_frames(const SyncContext& context, const ObjectName& object, const FrameTable& table,
-                     FrameRange range, const std::function<bool(size_t frame)>& is_wanted,
-                     const FrameSink& sink, const CallOptions& options) {
+Result<> read_stored_frames(RemoteStorage& storage, const ObjectName& object,
+                            const FrameTable& table, FrameRange range,
+                            const std::function<bool(size_t frame)>& is_wanted,
+                            const StoredFrameSink& sink, const CallOptions& options) {
   if (range.empty()) return {};
   for (size_t i = range.first; i + 1 < range.end; ++i) {
     if (table[i + 1].offset >= table[i].offset + table[i].stored_size) continue;
@@ -93,7 +94,6 @@ Result<> read_frames(const SyncContext& context, const ObjectName& object, const
   const uint64_t begin = with_header ? 0 : table[range.first].offset;
   const uint64_t end = table[range.end - 1].offset + table[range.end - 1].stored_size;
 
-  OrderedDecoder decoder(context.codec_pool, sink);
   uint64_t position = begin;
   size_t frame = range.first;
   Bytes header;
@@ -119,23 +119,32 @@ Result<> read_frames(const SyncContext& context, const ObjectName& object, const
       bytes = bytes.subspan(taken.size());
       position += taken.size();
       if (position < frame_end) continue;
-      if (wanted) VARVE_TRY(decoder.add(frame, table[frame], std::exchange(stored, {})));
+      if (wanted) VARVE_TRY(sink(frame, std::exchange(stored, {})));
       ++frame;
     }
     return {};
   };
-  auto got = within_object(
-      context.storage.get(object.key(), ByteRange::between(begin, end), collect, options));
-  if (!got.ok()) {
-    // What came before a stream broke off need not be fetched again.
-    std::ignore = decoder.finish();
-    return got.error();
-  }
+  VARVE_TRY(
+      within_object(storage.get(object.key(), ByteRange::between(begin, end), collect, options)));
   if (frame < range.end) {
     return make_error(ErrorCode::kCorrupted, "the object ends before the frame at byte {}",
                       table[frame].offset);
   }
-  return decoder.finish();
+  return {};
+}
+
+Result<> read_frames(const SyncContext& context, const ObjectName& object, const FrameTable& table,
+                     FrameRange range, const std::function<bool(size_t frame)>& is_wanted,
+                     const FrameSink& sink, const CallOptions& options) {
+  OrderedDecoder decoder(context.codec_pool, sink);
+  const auto decode = [&](size_t frame, Bytes stored) {
+    return decoder.add(frame, table[frame], std::move(stored));
+  };
+  const auto got =
+      read_stored_frames(context.storage, object, table, range, is_wanted, decode, options);
+  // What came before a stream broke off need not be fetched again.
+  const auto decoded = decoder.finish();
+  return got.ok() ? decoded : got;
 }
 
 Result<FrameTable> read_member_tail(const SyncContext& context, const ObjectName& object,

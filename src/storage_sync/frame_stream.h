@@ -26,8 +26,15 @@ struct FrameRange {
 using FrameSink = std::function<Result<>(size_t frame, Bytes raw)>;
 
 // Reads through from the first frame of `range` to the last, which must lie in the object in their
-// order; hands on those for which `is_wanted` says so. The sink runs on the calling thread, in
-// order; frames are decoded on context.codec_pool, a bounded number at a time.
+// order; hands on those for which `is_wanted` says so, as they are stored. The sink runs on the
+// calling thread, in order, and checks them.
+using StoredFrameSink = std::function<Result<>(size_t frame, Bytes stored)>;
+Result<> read_stored_frames(RemoteStorage& storage, const ObjectName& object,
+                            const FrameTable& table, FrameRange range,
+                            const std::function<bool(size_t frame)>& is_wanted,
+                            const StoredFrameSink& sink, const CallOptions& options);
+
+// The same, checked and decoded on context.codec_pool, a bounded number at a time.
 Result<> read_frames(const SyncContext& context, const ObjectName& object, const FrameTable& table,
                      FrameRange range, const std::function<bool(size_t frame)>& is_wanted,
                      const FrameSink& sink, const CallOptions& options);

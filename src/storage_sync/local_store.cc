@@ -41,6 +41,11 @@ std::shared_ptr<KeptTimeline> LocalStore::timeline(const TenantTimelineId& id) c
   return find_or_null(timelines_, id);
 }
 
+bool LocalStore::is_pinned(const TenantTimelineId& timeline, Lsn lsn) const {
+  const auto kept = tenant(timeline.tenant);
+  return kept != nullptr && kept->get()->manifest.is_pinned(timeline.timeline, lsn);
+}
+
 std::shared_ptr<KeptTenant> LocalStore::add_tenant(LocalTenant state) {
   const TenantId id = state.manifest.id;
   auto added = std::make_shared<KeptTenant>(tenant_directory(id), std::move(state));

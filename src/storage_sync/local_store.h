@@ -29,6 +29,9 @@ class LocalStore {
   std::shared_ptr<KeptTenant> tenant(const TenantId& id) const;
   std::shared_ptr<KeptTimeline> timeline(const TenantTimelineId& id) const;
 
+  // Whether the tenant's log, as it is known here, pins the LSN.
+  bool is_pinned(const TenantTimelineId& timeline, Lsn lsn) const;
+
   // What the file holds already, or will with the first change. Takes the place of what was there.
   std::shared_ptr<KeptTenant> add_tenant(LocalTenant state);
   std::shared_ptr<KeptTimeline> add_timeline(LocalManifest state);

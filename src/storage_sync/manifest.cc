@@ -55,11 +55,18 @@ Bytes TenantManifest::encode() const {
     put_time(out, timeline.created_at);
     put_flag(out, timeline.deleted);
   }
+  out.put(static_cast<uint32_t>(pins.size()));
+  for (const auto& pin : pins) {
+    out.put(pin.timeline);
+    out.put(pin.lsn);
+    put_time(out, pin.created_at);
+  }
   return std::move(out).take();
 }
 
 Result<TenantManifest> TenantManifest::decode(ByteView bytes) {
   constexpr size_t kMinimumTimelineSize = 16 + 4 + 1 + 16 + 8 + 8 + 1;
+  constexpr size_t kPinSize = 16 + 8 + 8;
   ByteReader in(bytes, "tenant manifest");
   TenantManifest manifest;
   uint32_t count = 0;
@@ -89,8 +96,23 @@ Result<TenantManifest> TenantManifest::decode(ByteView bytes) {
                         "the tenant manifest gives an ancestor to a timeline without one");
     }
   }
+  // Nothing was ever pinned by who wrote earlier versions.
+  if (version > 2) {
+    VARVE_TRY(in.get_count(count, kPinSize));
+    manifest.pins.resize(count);
+    for (auto& pin : manifest.pins) {
+      VARVE_TRY(in.get(pin.timeline));
+      VARVE_TRY(in.get(pin.lsn));
+      VARVE_TRY(get_time(in, pin.created_at));
+    }
+  }
   VARVE_TRY(in.finish());
   return manifest;
+}
+
+bool TenantManifest::is_pinned(const TimelineId& timeline, Lsn lsn) const {
+  return std::ranges::any_of(
+      pins, [&](const TimelinePin& pin) { return pin.timeline == timeline && pin.lsn == lsn; });
 }
 
 const TimelineRegistration* TenantManifest::find(const TimelineId& timeline) const {

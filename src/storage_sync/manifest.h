@@ -92,6 +92,15 @@ struct TimelineRegistration {
   bool operator==(const TimelineRegistration&) const = default;
 };
 
+// An LSN that stays readable, whatever is collected, until the pin is removed.
+struct TimelinePin {
+  TimelineId timeline;
+  Lsn lsn;
+  Timestamp created_at;
+
+  bool operator==(const TimelinePin&) const = default;
+};
+
 // The state of a tenant as of one commit of its log.
 struct TenantManifest {
   TenantId id;
@@ -101,12 +110,14 @@ struct TenantManifest {
   // The last commit of a deleted tenant; nothing follows it.
   bool deleted = false;
   std::vector<TimelineRegistration> timelines;
+  std::vector<TimelinePin> pins;
 
   bool operator==(const TenantManifest&) const = default;
   Bytes encode() const;
   static Result<TenantManifest> decode(ByteView bytes);
 
   const TimelineRegistration* find(const TimelineId& timeline) const;
+  bool is_pinned(const TimelineId& timeline, Lsn lsn) const;
 };
 
 // What a pack holds. `stored.object` is the pack itself.

@@ -7,9 +7,9 @@
 namespace varve {
 namespace {
 
-// Tenant manifests say since version 2 whether the tenant was deleted.
+// Tenant manifests say since version 2 whether the tenant was deleted, and name pins since 3.
 constexpr uint16_t newest_version(ManifestKind kind) {
-  return kind == ManifestKind::kTenant ? 2 : 1;
+  return kind == ManifestKind::kTenant ? 3 : 1;
 }
 constexpr size_t kManifestHeadSize = 3;
 constexpr size_t kLayerEntrySize = kLayerNameSize + 8 + 16 + 4 + 8 + 4 + 8;

@@ -56,7 +56,8 @@ TenantManifest tenant_manifest() {
                          .ancestor = kTimeline,
                          .ancestor_lsn = Lsn{500},
                          .created_at = {3},
-                         .deleted = true}}};
+                         .deleted = true}},
+          .pins = {{.timeline = kTimeline, .lsn = Lsn{300}, .created_at = {4}}}};
 }
 
 PackManifest pack_manifest() {
@@ -115,13 +116,30 @@ TEST(Manifest, AllKindsAreReadBackAsWritten) {
   expect_round_trip(deleted);
 }
 
+TEST(Manifest, ATenantManifestOfTheSecondVersionPinsNothing) {
+  TenantManifest manifest = tenant_manifest();
+  manifest.pins.clear();
+  Bytes second = manifest.encode();
+  // The count of pins is the last field.
+  second.resize(second.size() - sizeof(uint32_t));
+  second[0] = 2;
+  const auto decoded = TenantManifest::decode(second);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message();
+  EXPECT_EQ(*decoded, manifest);
+  second[0] = 3;
+  EXPECT_TRUE(TenantManifest::decode(second).failed_with(ErrorCode::kCorrupted));
+}
+
 TEST(Manifest, ATenantManifestOfTheFirstVersionIsThatOfATenantThatIsThere) {
-  const Bytes encoded = tenant_manifest().encode();
-  TenantManifest deleted = tenant_manifest();
+  TenantManifest manifest = tenant_manifest();
+  manifest.pins.clear();
+  Bytes encoded = manifest.encode();
+  TenantManifest deleted = manifest;
   deleted.deleted = true;
   expect_round_trip(deleted);
   // The flag is the one byte by which the two differ; the first version has none.
-  const Bytes other = deleted.encode();
+  Bytes other = deleted.encode();
+  for (Bytes* each : {&encoded, &other}) each->resize(each->size() - sizeof(uint32_t));
   const auto flag = std::ranges::mismatch(encoded, other).in1;
   ASSERT_NE(flag, encoded.end());
   Bytes first(encoded.begin(), flag);
@@ -129,8 +147,8 @@ TEST(Manifest, ATenantManifestOfTheFirstVersionIsThatOfATenantThatIsThere) {
   first[0] = 1;
   const auto decoded = TenantManifest::decode(first);
   ASSERT_TRUE(decoded.ok()) << decoded.error().message();
-  EXPECT_EQ(*decoded, tenant_manifest());
-  first[0] = 3;
+  EXPECT_EQ(*decoded, manifest);
+  first[0] = 4;
   EXPECT_TRUE(TenantManifest::decode(first).failed_with(ErrorCode::kCorrupted));
   Bytes timeline = timeline_manifest().encode();
   timeline[0] = 2;

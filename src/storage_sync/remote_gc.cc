@@ -7,19 +7,6 @@
 namespace varve {
 namespace {
 
-Result<> check_head(const LocalManifest& state, const LogName& log, const ListedLog* listed) {
-  const uint64_t head = listed == nullptr ? 0 : listed->head_sequence();
-  if (head == state.head.sequence) return {};
-  if (head > state.head.sequence) {
-    return make_error(ErrorCode::kConflict,
-                      "{} has gone on to commit {}, and only {} is known here: nothing is deleted",
-                      log.prefix(), head, state.head.sequence);
-  }
-  return make_error(ErrorCode::kCorrupted,
-                    "{} ends with commit {} although there was a commit {}: nothing is deleted",
-                    log.prefix(), head, state.head.sequence);
-}
-
 class Judge {
  public:
   Judge(const LocalManifest& state, const ListedLog& listed, Timestamp now, Duration grace_period)
@@ -44,7 +31,7 @@ class Judge {
 
  private:
   bool is_old(const ListedObject& object) const {
-    return std::chrono::microseconds(now_.micros - object.last_modified.micros) > grace_period_;
+    return is_older_than(grace_period_, object, now_);
   }
   // By itself or, where it is gone by now, by the next one, which is younger.
   bool commit_is_old(uint64_t sequence) const {
@@ -84,7 +71,7 @@ Result<std::vector<ListedObject>> find_collectable(const LocalManifest& state, c
                                                    const RemoteListing& listing,
                                                    Duration grace_period) {
   const ListedLog* const listed = listing.find(log);
-  VARVE_TRY(check_head(state, log, listed));
+  VARVE_TRY(check_head(log, state.head.sequence, listed));
   std::vector<ListedObject> collectable;
   if (listed == nullptr) return collectable;
   const Judge judge(state, *listed, listing.storage_time, grace_period);
@@ -106,27 +93,11 @@ Result<CollectedGarbage> collect_remote_garbage(const SyncContext& context, Kept
   const auto state = timeline.get();
   const LogName log{state->manifest.id.tenant, state->manifest.id.timeline};
   VARVE_ASSIGN(const RemoteListing listing, list_remote(context.storage, log.prefix(), options));
-  VARVE_ASSIGN(std::vector<ListedObject> collectable,
+  VARVE_ASSIGN(const auto collectable,
                find_collectable(*state, log, listing, context.options.grace_period));
   CollectedGarbage collected;
-  std::vector<ListedObject> deleted;
-  const size_t at_once = context.storage.traits().maximum_remove_keys;
-  for (size_t start = 0; start < collectable.size(); start += at_once) {
-    const auto batch =
-        std::span(collectable).subspan(start, std::min(at_once, collectable.size() - start));
-    std::vector<std::string> keys;
-    for (const ListedObject& object : batch) keys.push_back(object.name.key());
-    VARVE_ASSIGN(const auto failed, context.storage.remove(keys, options));
-    std::set<std::string> refused;
-    for (const FailedRemoval& removal : failed) refused.insert(removal.key);
-    for (const ListedObject& object : batch) {
-      if (refused.contains(object.name.key())) continue;
-      ++collected.objects;
-      collected.bytes += object.size;
-      deleted.push_back(object);
-    }
-    collected.failed.insert(collected.failed.end(), failed.begin(), failed.end());
-  }
+  VARVE_ASSIGN(const auto deleted,
+               remove_objects(context.storage, collectable, collected, options));
   if (const ListedLog* listed = listing.find(log)) {
     VARVE_TRY(forget_what_is_gone(timeline, *listed, deleted));
   }

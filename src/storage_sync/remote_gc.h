@@ -10,12 +10,10 @@
 // What a branch inherits is held by the commit of its ancestor, so that no other log matters here.
 #pragma once
 
-#include <string>
 #include <vector>
 
+#include "storage_sync/garbage_removal.h"
 #include "storage_sync/kept_state.h"
-#include "storage_sync/remote_listing.h"
-#include "storage_sync/sync_context.h"
 
 namespace varve {
 
@@ -24,13 +22,6 @@ namespace varve {
 Result<std::vector<ListedObject>> find_collectable(const LocalManifest& state, const LogName& log,
                                                    const RemoteListing& listing,
                                                    Duration grace_period);
-
-struct CollectedGarbage {
-  uint64_t objects = 0;
-  uint64_t bytes = 0;
-  // Those that the storage refused to delete.
-  std::vector<FailedRemoval> failed;
-};
 
 // Lists the log, deletes what may go, and forgets what is gone. For the owner of the tenant alone.
 // Commits of the timeline wait meanwhile. An error says that some of it may have been deleted; the

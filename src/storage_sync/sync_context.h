@@ -25,6 +25,13 @@ struct SyncOptions {
   // An object that nothing refers to any more is kept for so long. The same for every server that
   // writes under a prefix.
   Duration grace_period = std::chrono::hours(1);
+  // Layers are moved out of an object when they are less than this share of what it holds, and what
+  // it holds besides is at least so many bytes: a request costs about as much as a month of 200 KiB
+  // (prices.h).
+  double repack_below = 0.5;
+  uint64_t repack_minimum = 1ULL << 20;
+  // Stored bytes that are moved at most with one commit, during which others wait.
+  uint64_t repack_limit = 64ULL << 20;
   // Stored bytes between two wanted frames that are read through rather than asked for separately:
   // about what a storage sends in the time that it takes to answer.
   uint64_t read_through = 256ULL << 10;

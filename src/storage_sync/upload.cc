@@ -27,7 +27,19 @@ Result<> add_missing_layers(const std::filesystem::path& directory, const LocalM
     if (layer.stored.is_remote()) continue;
     VARVE_TRY(data.add_layer(directory / layer.name.to_string(), layer, advance));
   }
-  return data.finish();
+  return {};
+}
+
+bool is_to_move(const LayerEntry& layer, const UploadRequest& request) {
+  const auto move = request.repack.find(layer.name);
+  return move != request.repack.end() && move->second == layer.stored.object;
+}
+Result<> copy_moving_layers(const UploadRequest& request, const LocalManifest& local,
+                            CommitData& data) {
+  for (const LayerEntry& layer : local.manifest.layers) {
+    if (is_to_move(layer, request)) VARVE_TRY(data.copy_layer(layer));
+  }
+  return {};
 }
 
 // What the objects of the log are needed for after the new commit: those that it no longer refers
@@ -124,6 +136,8 @@ Result<Attempt> commit_state(const SyncContext& context, const UploadRequest& re
   VARVE_TRY(journal.add(state.head.sequence, nonce));
   CommitData data(context, log, nonce, options);
   VARVE_TRY(add_missing_layers(directory, state, data, progress));
+  VARVE_TRY(copy_moving_layers(request, state, data));
+  VARVE_TRY(data.finish());
   const auto base = base_of_next(directory, request, state);
   Attempt attempt;
   VARVE_ASSIGN(attempt.taken,
@@ -167,6 +181,13 @@ Result<> adopt(const SyncContext& context, KeptTimeline& timeline, const CommitR
   });
 }
 
+// Whether nothing would come of a commit.
+bool is_done(const UploadRequest& request, const LocalManifest& state) {
+  return !request.take_ownership && state.in_sync() &&
+         std::ranges::none_of(state.manifest.layers,
+                              [&](const LayerEntry& layer) { return is_to_move(layer, request); });
+}
+
 // What is to be committed.
 std::shared_ptr<const LocalManifest> wanted_state(const UploadRequest& request,
                                                   std::shared_ptr<const LocalManifest> state) {
@@ -190,7 +211,7 @@ Result<UploadResult> upload_timeline(const SyncContext& context, const UploadReq
     const auto kept = timeline.get();
     const auto state = wanted_state(request, kept);
     result.remote = state;
-    if (!request.take_ownership && state->in_sync()) return result;
+    if (is_done(request, *state)) return result;
     auto attempt = commit_state(context, request, timeline.directory(), *state, progress, options);
     // A layer that was removed while it was about to be sent is no loss when the timeline can do
     // without it now.

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "storage_sync/kept_state.h"
+#include "storage_sync/repack.h"
 #include "storage_sync/sync_context.h"
 
 namespace varve {
@@ -29,13 +30,16 @@ struct UploadRequest {
   // Commit the deletion of the timeline, for good. It counts here once it is remote; until then the
   // state stays what it was, and what an attempt found out about the log is noted in it.
   bool delete_timeline = false;
+  // Layers that are copied into the commit, and the objects that they are to leave; one that is not
+  // there any more stays where it is.
+  RepackMoves repack = {};
 };
 
-// Uploads the layers that are not remote and commits the state of the timeline as it is at the
-// start; then notes the commit in the state as it is by then, which may be further. Layer files and
-// nonce journal lie in the directory of the metadata file. An earlier attempt that had landed
-// unnoticed is adopted on the way. After an error the call may be repeated. A second upload of
-// the timeline waits for the first.
+// Uploads the layers that are not remote, copies those that are to have another place, and commits
+// the state of the timeline as it is at the start; then notes the commit in the state as it is by
+// then, which may be further. Layer files and nonce journal lie in the directory of the metadata
+// file. An earlier attempt that had landed unnoticed is adopted on the way. After an error the call
+// may be repeated. A second upload of the timeline waits for the first.
 Result<UploadResult> upload_timeline(const SyncContext& context, const UploadRequest& request,
                                      KeptTimeline& timeline, const ByteProgress& progress,
                                      const CallOptions& options);

@@ -83,6 +83,7 @@ Result<std::shared_ptr<Timeline>> OpenTimelines::open_link(const TenantTimelineI
   options.cache.log = {id.tenant, id.timeline};
   options.cache.remote = options_.remote;
   options.cache.scratch_parent = options_.scratch_parent;
+  options.is_pinned = [&store = tenants_.store(), id](Lsn lsn) { return store.is_pinned(id, lsn); };
   VARVE_ASSIGN(options.ancestor, ancestor_of(kept->get()->manifest.metadata, id, link, call));
   VARVE_ASSIGN(const auto turn, turns_.take(id, "the opening of a timeline", call));
   if (auto open = find(id)) return open;

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "timeline/branch_points.h"
+#include "timeline/kept_points.h"
 #include "timeline/test_support/append_redo.h"
 #include "timeline/test_support/manager_fixture.h"
 
@@ -52,7 +52,7 @@ class OpenTimelinesTest : public test_support::ManagerTest {
         .collect_garbage(Lsn{cutoff},
                          [&] {
                            const auto tenant = manager_->store().tenant(tenant_)->get();
-                           return find_branch_points(tenant->manifest, main_.timeline);
+                           return find_kept_points(tenant->manifest, main_.timeline);
                          })
         .value();
   }

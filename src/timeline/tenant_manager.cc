@@ -205,8 +205,12 @@ Result<std::unique_ptr<TimelineReader>> TenantManager::open_reader(
     cache.kept_bytes /= chain.size();
     reader = std::make_unique<TimelineReader>(
         std::move(*link),
-        TimelineReader::Options{
-            .cache = std::move(cache), .ancestor = std::move(reader), .redo = options_.redo});
+        TimelineReader::Options{.cache = std::move(cache),
+                                .ancestor = std::move(reader),
+                                .redo = options_.redo,
+                                .is_retained = [&store = *store_, link_id](Lsn lsn) {
+                                  return store.is_pinned(link_id, lsn);
+                                }});
   }
   return reader;
 }

@@ -14,13 +14,16 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/turns.h"
 #include "storage_sync/remote_gc.h"
+#include "storage_sync/repack.h"
 #include "storage_sync/sync_startup.h"
 #include "storage_sync/tenant_log.h"
 #include "storage_sync/upload.h"
@@ -109,6 +112,16 @@ class TenantManager {
   // that LSN for as long as the branch is there. NotFound when it cannot be read.
   Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
                                        const std::string& name, const CallOptions& call = {});
+  // Keeps an LSN readable, whatever is collected, until it is unpinned: noted in the tenant's log.
+  // Gives the pin, also when it was there already. The caller sees to it that the LSN is not given
+  // up meanwhile, see Timeline::retain().
+  Result<TimelinePin> pin_timeline(const TenantTimelineId& id, Lsn lsn,
+                                   const CallOptions& call = {});
+  // NotFound when it is not pinned.
+  Result<> unpin_timeline(const TenantTimelineId& id, Lsn lsn, const CallOptions& call = {});
+  // Ascending by LSN.
+  Result<std::vector<TimelinePin>> pins(const TenantTimelineId& id) const;
+
   // Registers, uploads and publishes a draft that is finished. Nobody finds the timeline before it
   // is published, but its name is taken. On error nothing of it counts, unless its last request had
   // landed unnoticed: then the timeline is there, whole, at the next open.
@@ -139,6 +152,19 @@ class TenantManager {
   // directory does not own the tenant, or has no state of the timeline.
   Result<CollectedGarbage> collect_garbage(const TenantTimelineId& id,
                                            const CallOptions& call = {});
+  struct MovedLayers {
+    size_t layers = 0;
+    uint64_t bytes = 0;  // Stored.
+  };
+  // Copies layers out of remote objects that are mostly garbage, with one commit, so that those can
+  // be deleted later. What is more than one commit takes is moved by the next call. Errors as those
+  // of collect_garbage.
+  Result<MovedLayers> repack_timeline(const TenantTimelineId& id, const CallOptions& call = {});
+  // Deletes what the log of the tenant and those of its deleted timelines do not need any more; of
+  // a tenant that is deleted as well. Conflict when this work directory does not own it.
+  Result<CollectedGarbage> collect_tenant_garbage(const TenantId& id, const CallOptions& call = {});
+  // Whether there may be anything to collect, now or later. Asks the remote storage for nothing.
+  bool may_have_garbage(const TenantId& id) const;
 
   // Commits the deletion for good, then frees the local files. Waits for what brings layers of the
   // timeline here. What a crash leaves is freed by the next open. Conflict while it has branches.
@@ -207,6 +233,8 @@ class TenantManager {
   Result<TenantDirectory::Reservation> register_timeline(const TenantId& tenant,
                                                          const TimelineRegistration& registration,
                                                          const CallOptions& call);
+  // The state of a timeline that is both here and remote, and owned.
+  Result<std::shared_ptr<KeptTimeline>> collectable_timeline(const TenantTimelineId& id) const;
   // Uploads a draft that is registered, and gives it its place.
   Result<TimelineInfo> publish(TimelineDraft draft, const TimelineRegistration& registration,
                                const ByteProgress& progress, const CallOptions& call);
@@ -232,6 +260,15 @@ class TenantManager {
   std::unique_ptr<TimelineStates> states_;
   std::unique_ptr<TenantDirectory> directory_;
   std::unique_ptr<Turns<TenantId>> turns_;
+  // What was found out about remote objects, so that they are not looked at again.
+  struct KnownGarbage {
+    std::mutex mutex;
+    // Under mutex.
+    std::map<TenantTimelineId, ExaminedObjects> examined;
+    // The commit of each tenant's log at which there was nothing left to collect.
+    std::map<TenantId, uint64_t> clean_at;
+  };
+  std::unique_ptr<KnownGarbage> known_garbage_ = std::make_unique<KnownGarbage>();
   // Not changed after the opening; the tenants went into the directory.
   SyncStartupData startup_;
 };

@@ -99,22 +99,4 @@ Result<TenantManager::FreedLayers> TenantManager::drop_local_layers(const Tenant
   return freed;
 }
 
-Result<CollectedGarbage> TenantManager::collect_garbage(const TenantTimelineId& id,
-                                                        const CallOptions& call) {
-  const JoinedCall joined(options_.call, call);
-  VARVE_TRY(directory_->timeline(id));
-  // Its objects are named in the metadata file, which a deletion would free under its hands.
-  VARVE_ASSIGN(const auto files_turn, store_->take_files_turn(id, joined.options()));
-  VARVE_TRY(directory_->timeline(id));
-  VARVE_TRY(check_changeable(id.tenant));
-  const auto kept = store_->timeline(id);
-  if (options_.remote == nullptr || kept == nullptr) {
-    return make_error(ErrorCode::kConflict,
-                      "timeline {} is not both here and in a remote storage: there is nothing to "
-                      "compare",
-                      id);
-  }
-  return collect_remote_garbage(*options_.remote, *kept, joined.options());
-}
-
 }  // namespace varve

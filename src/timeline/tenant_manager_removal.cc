@@ -146,6 +146,7 @@ Result<> TenantManager::delete_tenant(const TenantId& id, const CallOptions& cal
       [](TenantManifest& manifest) -> Result<> {
         manifest.deleted = true;
         for (TimelineRegistration& timeline : manifest.timelines) timeline.deleted = true;
+        manifest.pins.clear();
         return {};
       },
       joined.options());

@@ -30,7 +30,8 @@ Result<TimelineMetadata> TenantManager::branch_point(const TenantTimelineId& par
   VARVE_ASSIGN(const KnownTimeline timeline, directory_->timeline(parent));
   VARVE_ASSIGN(const Standing standing, this->standing(parent, timeline, call));
   TimelineMetadata metadata = standing.newest->manifest.metadata;
-  if (lsn < metadata.gc_cutoff_lsn || metadata.disk_consistent_lsn < lsn) {
+  const bool is_given_up = lsn < metadata.gc_cutoff_lsn && !store_->is_pinned(parent, lsn);
+  if (is_given_up || metadata.disk_consistent_lsn < lsn) {
     return make_error(ErrorCode::kNotFound,
                       "LSN {} is not kept by timeline {}: a branch can begin from {} to {}", lsn,
                       parent, metadata.gc_cutoff_lsn, metadata.disk_consistent_lsn);
@@ -169,6 +170,8 @@ Result<> TenantManager::delete_in_turn(const TenantTimelineId& id, const CallOpt
         for (TimelineRegistration& registration : manifest.timelines) {
           if (registration.id == id.timeline) registration.deleted = true;
         }
+        std::erase_if(manifest.pins,
+                      [&](const TimelinePin& pin) { return pin.timeline == id.timeline; });
         return {};
       },
       call));

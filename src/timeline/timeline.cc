@@ -54,7 +54,10 @@ std::shared_ptr<TimelineReader> Timeline::make_reader(LayerCache::Options cache,
                               .ancestor = std::move(ancestor),
                               .redo = options_.redo,
                               .is_live = true,
-                              .is_retained = [this](Lsn lsn) { return is_leased(lsn); }});
+                              .is_retained = [this](Lsn lsn) {
+                                return is_leased(lsn) ||
+                                       (options_.is_pinned && options_.is_pinned(lsn));
+                              }});
 }
 
 std::shared_ptr<TimelineReader> Timeline::open_reader(ReadPattern pattern,
@@ -265,15 +268,15 @@ Result<Timeline::Lease> Timeline::retain(Lsn lsn) {
   return Lease(*this, leased_.insert(lsn));
 }
 
-Result<size_t> Timeline::collect_garbage(Lsn cutoff, const FindBranchPoints& branch_points) {
+Result<size_t> Timeline::collect_garbage(Lsn cutoff, const FindKeptPoints& kept_points) {
   // Not beside a compaction, which may be making images of what is collected.
   const std::lock_guard turn(compaction_turn_);
-  VARVE_ASSIGN(const LayerChange change, move_cutoff(cutoff, branch_points));
+  VARVE_ASSIGN(const LayerChange change, move_cutoff(cutoff, kept_points));
   free_files(change.removed);
   return change.removed.size();
 }
 
-Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const FindBranchPoints& branch_points) {
+Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const FindKeptPoints& kept_points) {
   const std::lock_guard turn(collection_turn_);
   const auto layers = reader_->view()->layers;
   const TimelineMetadata& metadata = layers->manifest->metadata;
@@ -289,7 +292,7 @@ Result<LayerChange> Timeline::move_cutoff(Lsn cutoff, const FindBranchPoints& br
     const std::lock_guard lock(mutex_);
     retained.pins.insert(leased_.begin(), leased_.end());
   }
-  retained.pins.merge(branch_points());
+  retained.pins.merge(kept_points());
   LayerChange change{.added = {}, .removed = find_garbage(*layers, retained)};
   if (change.empty() && cutoff == metadata.gc_cutoff_lsn) return change;
   VARVE_TRY(change_layers(

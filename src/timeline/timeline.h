@@ -35,6 +35,9 @@ class Timeline : public VersionSource {
     LayerCache::Options cache;
     std::shared_ptr<TimelineReader> ancestor = {};
     std::shared_ptr<Redo> redo = {};
+    // Whether an LSN is kept for good, so that it can be read below the cutoff of what is
+    // collected.
+    std::function<bool(Lsn)> is_pinned = {};
   };
   // Goes on from what the metadata file has. Layer files that it does not list, left from a crash,
   // are removed: nobody else may write to the directory, the sync engine excepted.
@@ -101,12 +104,12 @@ class Timeline : public VersionSource {
   // NotFound when it cannot be read any more.
   Result<Lease> retain(Lsn lsn);
 
-  // Gives up what can only be read below `cutoff`, the LSNs excepted at which branches begin and
-  // those that are leased. InvalidArgument for a cutoff that is not on disk yet. Returns how many
-  // layers are gone. `branch_points` is asked once no lease ends unnoticed any more: a branch that
-  // is made under a lease is seen by the one or by the other.
-  using FindBranchPoints = std::function<std::set<Lsn>()>;
-  Result<size_t> collect_garbage(Lsn cutoff, const FindBranchPoints& branch_points);
+  // Gives up what can only be read below `cutoff`, the LSNs excepted at which branches begin, those
+  // that are pinned, and those that are leased. InvalidArgument for a cutoff that is not on disk
+  // yet. Returns how many layers are gone. `kept_points` is asked once no lease ends unnoticed any
+  // more: a branch or pin that is made under a lease is seen by the one or by the other.
+  using FindKeptPoints = std::function<std::set<Lsn>()>;
+  Result<size_t> collect_garbage(Lsn cutoff, const FindKeptPoints& kept_points);
 
   // For a branch to read what it inherits. The timeline outlives it.
   std::shared_ptr<TimelineReader> reader() { return reader_; }
@@ -146,7 +149,7 @@ class Timeline : public VersionSource {
   Result<> change_layers(const LayerChange& change,
                          const std::function<void(LocalManifest&)>& also = {});
   // Gives up what is below, in the state alone.
-  Result<LayerChange> move_cutoff(Lsn cutoff, const FindBranchPoints& branch_points);
+  Result<LayerChange> move_cutoff(Lsn cutoff, const FindKeptPoints& kept_points);
   // Waits for an upload that began before: it may still read them.
   void free_files(const std::vector<LayerEntry>& replaced);
 

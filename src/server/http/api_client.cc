@@ -247,6 +247,21 @@ Result<Json> ApiClient::collect_garbage(const std::string& timeline, const CallO
   return operate(timeline, "gc", call, {});
 }
 
+Result<Json> ApiClient::pin(const PinRequest& pin) {
+  VARVE_ASSIGN(const std::string path, timeline_path(pin.timeline));
+  return connection_->send("POST", path + "/pins", json_of(pin.at));
+}
+
+Result<Json> ApiClient::pins(const std::string& timeline) {
+  VARVE_ASSIGN(const std::string path, timeline_path(timeline));
+  return connection_->send("GET", path + "/pins");
+}
+
+Result<Json> ApiClient::unpin(const std::string& timeline, Lsn lsn) {
+  VARVE_ASSIGN(const std::string path, timeline_path(timeline));
+  return connection_->send("DELETE", path + "/pins?lsn=" + escape(lsn.to_string()));
+}
+
 Result<Json> ApiClient::drop_local(const std::string& timeline) {
   VARVE_ASSIGN(const std::string path, timeline_path(timeline));
   return connection_->send("POST", path + "/drop_local");

@@ -122,6 +122,9 @@ TEST_F(ApiClientTest, WhatTakesLongEndsWithItsResultAndTellsHowFarItIs) {
   EXPECT_EQ(client_->lsn_at("a/b", {1'000'000})->at("with").at("time"),
             "1970-01-01T00:00:01.000000Z");
   EXPECT_EQ(client_->drop_local("a/b")->at("with"), "a/b");
+  EXPECT_EQ(client_->pin({.timeline = "a/b", .at = Lsn{0x1A}})->at("with").at("at"), "0/1A");
+  EXPECT_EQ(client_->pins("a/b")->at("call"), "pins");
+  EXPECT_EQ(client_->unpin("a/b", Lsn{0x1A})->at("with").at("lsn"), "0/1A");
   EXPECT_EQ(client_->branch({.parent = "a/b", .at = Lsn{0x1A}, .name = "n"})->at("with").at("at"),
             "0/1A");
 }

@@ -32,6 +32,21 @@ Result<Answer> lsn_at(PageService& service, const Request& request) {
   return Answer::json(found);
 }
 
+Result<Answer> pin(PageService& service, const Request& request) {
+  VARVE_ASSIGN(const JsonBody body, JsonBody::parse(request.body, {"lsn", "time"}));
+  PinRequest wanted{.timeline = timeline_address(request)};
+  VARVE_ASSIGN(wanted.at, body.point());
+  VARVE_ASSIGN(const Json made, service.pin(wanted));
+  return Answer::json(made, 201);
+}
+
+Result<Answer> unpin(PageService& service, const Request& request) {
+  VARVE_ASSIGN(const std::string text, required_parameter(request, "lsn"));
+  VARVE_ASSIGN(const Lsn lsn, Lsn::parse(text));
+  VARVE_ASSIGN(const Json gone, service.unpin(timeline_address(request), lsn));
+  return Answer::json(gone);
+}
+
 // What is answered at once.
 using Call = std::function<Result<Json>(const std::string& timeline)>;
 void add(Routes& routes, const std::string& method, const std::string& path, Call call) {
@@ -80,6 +95,12 @@ void add_timeline_routes(Routes& routes, PageService& service, ApiState& state) 
                     [&service](const Request& request) { return branch(service, request); }});
   routes.push_back({"GET", path_of("lsn"),
                     [&service](const Request& request) { return lsn_at(service, request); }});
+  routes.push_back({"POST", path_of("pins"),
+                    [&service](const Request& request) { return pin(service, request); }});
+  add(routes, "GET", path_of("pins"),
+      [&service](const std::string& timeline) { return service.pins(timeline); });
+  routes.push_back({"DELETE", path_of("pins"),
+                    [&service](const Request& request) { return unpin(service, request); }});
   add_operation(routes, service, state, "checkpoint",
                 [&service](const std::string& timeline, const CallOptions& call,
                            const ByteProgress& progress) {

@@ -65,6 +65,13 @@ class FakePageService : public PageService {
   Result<Json> drop_local(const std::string& timeline) override {
     return answer("drop_local", timeline);
   }
+  Result<Json> pin(const PinRequest& pin) override {
+    return answer("pin", {{"timeline", pin.timeline}, {"at", describe(pin.at)}});
+  }
+  Result<Json> pins(const std::string& timeline) override { return answer("pins", timeline); }
+  Result<Json> unpin(const std::string& timeline, Lsn lsn) override {
+    return answer("unpin", {{"timeline", timeline}, {"lsn", lsn.to_string()}});
+  }
   Result<Json> collect_garbage(const std::string& timeline, const CallOptions&) override {
     return answer("gc", timeline);
   }

@@ -1,4 +1,4 @@
-#include "timeline/branch_points.h"
+#include "timeline/kept_points.h"
 
 #include <algorithm>
 
@@ -6,8 +6,11 @@
 
 namespace varve {
 
-std::set<Lsn> find_branch_points(const TenantManifest& tenant, const TimelineId& timeline) {
+std::set<Lsn> find_kept_points(const TenantManifest& tenant, const TimelineId& timeline) {
   std::set<Lsn> points;
+  for (const TimelinePin& pin : tenant.pins) {
+    if (pin.timeline == timeline) points.insert(pin.lsn);
+  }
   for (const TimelineRegistration& branch : tenant.timelines) {
     if (branch.deleted) continue;
     Lsn lsn = branch.ancestor_lsn;
