@@ -58,9 +58,19 @@ UPDATE plain SET id = id + 10000 WHERE id % 95 = 2;
 VACUUM (FREEZE) plain;
 INSERT INTO plain SELECT i, 'again' FROM generate_series(20001, 20300) i;
 VACUUM (FREEZE) plain;
+COPY plain (id) FROM PROGRAM 'seq 30001 30050';
+VACUUM (FREEZE) plain;
 SELECT count(*) FROM (SELECT FROM plain WHERE id % 50 = 3 FOR UPDATE) AS locked;
 INSERT INTO plain VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET body = excluded.body;
 INSERT INTO plain VALUES (-1, 'x') ON CONFLICT (id) DO NOTHING;
+-- A row that moves from one such page to another.
+CREATE TABLE moving (id int, body text);
+ALTER TABLE moving ALTER body SET STORAGE PLAIN;
+INSERT INTO moving SELECT i, repeat('x', 700) FROM generate_series(1, 110) i;
+DELETE FROM moving WHERE id > 55;
+INSERT INTO moving VALUES (111, 'keeps the pages');
+VACUUM (FREEZE) moving;
+UPDATE moving SET body = repeat('y', 3000) WHERE id = 5;
 CREATE TABLE large AS SELECT repeat(md5(random()::text), 4000) AS body FROM generate_series(1, 20);
 ALTER TABLE large ALTER body SET STORAGE EXTERNAL;
 INSERT INTO large SELECT string_agg(md5(i::text), '') FROM generate_series(1, 30000) i;
@@ -122,6 +132,8 @@ DROP TABLE unlogged, shrinking;
 SELECT pg_logical_emit_message(true, 'note', 'with the transaction');
 SELECT pg_logical_emit_message(false, 'note', 'at once');
 SELECT pg_create_restore_point('here');
+SELECT pg_backup_start('a backup', true);
+SELECT count(pg_backup_stop(false));
 SELECT pg_replication_origin_create('elsewhere');
 SELECT pg_replication_origin_session_setup('elsewhere');
 BEGIN;
@@ -138,14 +150,14 @@ SET wal_compression = {method};
 CREATE TABLE with_{method} (i int, body text);
 INSERT INTO with_{method}
   SELECT i, md5(i::text) || repeat('abc', i % 40) FROM generate_series(1, 4000) i;
--- Images of pages that nothing else writes: what the server then writes to its files is the same.
-CREATE INDEX with_{method}_btree ON with_{method} (i);
-CREATE INDEX with_{method}_text ON with_{method} (body text_pattern_ops);
-CREATE INDEX with_{method}_gist ON with_{method} USING spgist (body);
+-- Images of pages that nothing changes later: what the server writes to its files is the same.
+CREATE INDEX kept_{method}_btree ON with_{method} (i) WHERE i > 0;
+CREATE INDEX kept_{method}_text ON with_{method} (body text_pattern_ops) WHERE i > 0;
+CREATE INDEX kept_{method}_spgist ON with_{method} USING spgist (body) WHERE i > 0;
 CHECKPOINT;
 UPDATE with_{method} SET i = -i;
 SELECT count(*) FROM with_{method};
-VACUUM with_{method};
+VACUUM (INDEX_CLEANUP off) with_{method};
 """
 
 COMPRESSIONS = ("off", "pglz", "lz4", "zstd")
@@ -165,14 +177,5 @@ def of_all_kinds(cluster, rows=6000):
     cluster.sql("CREATE DATABASE copied TEMPLATE app STRATEGY file_copy TABLESPACE here")
     cluster.sql("ALTER DATABASE copied SET TABLESPACE pg_default")
     cluster.sql("DROP DATABASE copied; DROP DATABASE logged; DROP TABLESPACE here")
-    cluster.sql("SELECT pg_switch_wal()")
-
-
-def many_ids(cluster, transactions):
-    """Uses up transaction IDs and multixacts, so that pages of both are begun and old ones dropped."""
-    cluster.sql("CREATE TABLE IF NOT EXISTS ticks (i int)")
-    cluster.sql(f"""
-DO $$ BEGIN FOR i IN 1..{transactions} LOOP
-  INSERT INTO ticks VALUES (i); COMMIT;
-END LOOP; END $$;
-""")
+    cluster.sql("ALTER SYSTEM SET full_page_writes = off; SELECT pg_reload_conf(); "
+                "SELECT pg_switch_wal()")

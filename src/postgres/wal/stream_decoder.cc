@@ -179,10 +179,10 @@ Result<> WalStreamDecoder::check_page_header(Lsn page, ByteView bytes) {
     return stop_at(page, header.address < page ? WalStop::kRecycled : WalStop::kInvalid,
                    "the page at {} is that of {}", page, header.address);
   }
-  if (header.timeline < timeline_) {
+  if (header.timeline == 0 || header.timeline < timeline_) {
     return stop_at(page, WalStop::kInvalid,
-                   "the page at {} is of timeline {}, the one before of {}", page, header.timeline,
-                   timeline_);
+                   "the page at {} is of timeline {}, what comes before it of {}", page,
+                   header.timeline, timeline_);
   }
   if (options_.timeline != 0 && header.timeline > options_.timeline) {
     return refuse(page, "the WAL page at {} is of timeline {}, but timeline {} is followed", page,
