@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 
 #include "postgres/wal/pglz.h"
 
@@ -25,6 +26,7 @@ bool decompress_zstd(ByteView compressed, std::span<uint8_t> raw) {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
   };
   thread_local const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
+  if (!context) throw std::bad_alloc();
   const size_t size = ZSTD_decompressDCtx(context.get(), raw.data(), raw.size(), compressed.data(),
                                           compressed.size());
   return ZSTD_isError(size) == 0 && size == raw.size();
