@@ -206,6 +206,17 @@ TEST(TransactionPayload, AFlagThatNobodyKnowsIsNotPassedOver) {
   EXPECT_TRUE(parsed.result().failed_with(ErrorCode::kCorrupted));
 }
 
+TEST(TransactionPayload, TheEndOfAPreparedOneNamesIt) {
+  ByteWriter commit;
+  commit.put(uint64_t{0});
+  EXPECT_TRUE(Parsed({.resource_manager = 1, .info = 0x00}, WalWriter::main_data(commit.view()))
+                  .result()
+                  .ok());
+  EXPECT_TRUE(Parsed({.resource_manager = 1, .info = 0x30}, WalWriter::main_data(commit.view()))
+                  .result()
+                  .failed_with(ErrorCode::kCorrupted));
+}
+
 TEST(StoragePayload, CreateAndTruncate) {
   EXPECT_EQ(
       (Parsed(relation_created_record()).as<RelationCreated, StoragePayload>().fork.to_string()),
