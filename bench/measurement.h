@@ -92,4 +92,12 @@ struct LayerCountOptions {
 // memory. There are no layer files, since nothing here looks into them.
 Result<Json> measure_layer_count(const LayerCountOptions& options);
 
+struct WalOptions {
+  std::vector<std::filesystem::path> segments;  // One after the other.
+  // Only cut into records, and their CRCs checked; else also taken apart, payloads and images too.
+  bool only_records = false;
+};
+// Decodes WAL that is in memory, up to its end.
+Result<Json> measure_wal(const WalOptions& options);
+
 }  // namespace varve::bench

@@ -83,6 +83,12 @@ int run(int argc, char** argv) {
   large->add_option("--scratch", layer_count.scratch, "An empty directory")->required();
   large->callback([&] { result = measure_layer_count(layer_count); });
 
+  WalOptions wal;
+  CLI::App* decode = app.add_subcommand("wal", "Decode WAL segments");
+  decode->add_option("SEGMENT", wal.segments)->required();
+  decode->add_flag("--only-records", wal.only_records);
+  decode->callback([&] { result = measure_wal(wal); });
+
   try {
     if (const auto logging = set_up_logging("warning"); !logging.ok()) result = logging.error();
     app.parse(argc, argv);

@@ -10,7 +10,7 @@ import pytest
 RUN = Path(__file__).resolve().parent.parent / "bench" / "run"
 
 
-@pytest.mark.parametrize("letter", ["a", "b", "c", "d", "e", "f", "g", "s3"])
+@pytest.mark.parametrize("letter", ["a", "b", "c", "d", "e", "f", "g", "w", "s3"])
 def test_w8_the_benchmark_prints_its_table(varve, folder, letter):
     result = subprocess.run(
         [sys.executable, RUN, letter, "--small", "--binary", varve.binary, "--folder", folder],

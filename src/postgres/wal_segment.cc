@@ -4,29 +4,21 @@
 
 #include <bit>
 
-#include "base/checksum.h"
 #include "postgres/layout.h"
+#include "postgres/wal/wal_format.h"
+#include "postgres/wal/wal_page.h"
+#include "postgres/wal/wal_record.h"
 
 namespace varve {
 namespace {
 
-constexpr uint16_t kPageMagic = 0xD110;       // XLOG_PAGE_MAGIC of PostgreSQL 15
-constexpr uint16_t kLongHeaderFlag = 0x0002;  // XLP_LONG_HEADER
-constexpr uint32_t kShortHeaderSize = 24;     // SizeOfXLogShortPHD
-constexpr uint32_t kLongHeaderSize = 40;      // SizeOfXLogLongPHD
-constexpr uint32_t kRecordHeaderSize = 24;    // SizeOfXLogRecord
-constexpr size_t kRecordCrc = 20;             // offsetof(XLogRecord, xl_crc)
-constexpr uint8_t kShortDataId = 255;         // XLR_BLOCK_ID_DATA_SHORT
+constexpr uint8_t kShortDataId = 255;  // XLR_BLOCK_ID_DATA_SHORT
 constexpr uint32_t kShortDataHeaderSize = 2;
 constexpr uint8_t kCheckpointShutdown = 0x00;  // XLOG_CHECKPOINT_SHUTDOWN
 constexpr uint8_t kXlogResourceManager = 0;    // RM_XLOG_ID
 
-constexpr uint32_t kRecordSize = kRecordHeaderSize + kShortDataHeaderSize + kCheckpointSize;
+constexpr uint32_t kRecordSize = kWalRecordHeaderSize + kShortDataHeaderSize + kCheckpointSize;
 static_assert(kCheckpointSize < 256, "the short form of the data header holds it");
-
-uint32_t page_header_size(uint64_t page_start, uint32_t wal_segment_size) {
-  return page_start % wal_segment_size == 0 ? kLongHeaderSize : kShortHeaderSize;
-}
 
 Bytes checkpoint_record(const CheckpointRecord& checkpoint) {
   ByteWriter record;
@@ -42,10 +34,7 @@ Bytes checkpoint_record(const CheckpointRecord& checkpoint) {
   record.put_raw(checkpoint.encode());
 
   Bytes bytes = std::move(record).take();
-  // The CRC covers what follows the record's header, then the header up to the CRC itself.
-  const ByteView view = bytes;
-  const uint32_t data_crc = crc32c(view.subspan(kRecordHeaderSize));
-  store_little(&bytes[kRecordCrc], crc32c(view.first(kRecordCrc), data_crc));
+  store_little(&bytes[kWalRecordCrcOffset], wal_record_crc(bytes));
   return bytes;
 }
 
@@ -64,15 +53,15 @@ std::string wal_segment_name(uint32_t timeline, Lsn lsn, uint32_t wal_segment_si
 }
 
 Lsn next_segment_checkpoint(Lsn lsn, uint32_t wal_segment_size) {
-  return {(lsn.value / wal_segment_size + 1) * wal_segment_size + kLongHeaderSize};
+  return {(lsn.value / wal_segment_size + 1) * wal_segment_size + kLongWalPageHeaderSize};
 }
 
 Bytes shutdown_checkpoint_page(const ShutdownCheckpoint& shutdown) {
   ByteWriter page;
-  page.put(kPageMagic);
-  page.put(kLongHeaderFlag);
+  page.put(wal_format_15().page_magic);
+  page.put(WalPageHeader::kLong);
   page.put(shutdown.checkpoint.timeline);
-  page.put(shutdown.lsn.value - kLongHeaderSize);
+  page.put(shutdown.lsn.value - kLongWalPageHeaderSize);
   page.put(uint32_t{0});  // xlp_rem_len: no record is continued from before.
   page.put(uint32_t{0});
   page.put(shutdown.system_identifier);
@@ -85,17 +74,15 @@ Bytes shutdown_checkpoint_page(const ShutdownCheckpoint& shutdown) {
 
 Result<Lsn> checkpoint_record_end(Lsn start, uint32_t wal_segment_size) {
   uint64_t position = start.value;
-  const uint64_t in_page = position % kWalBlockSize;
-  const uint64_t page_start = position - in_page;
-  if (!start.valid() || position != align_maximally(position) ||
-      in_page < page_header_size(page_start, wal_segment_size)) {
+  if (!is_wal_record_position(start, wal_segment_size)) {
     return make_error(ErrorCode::kInvalidArgument, "no WAL record can start at {}", start);
   }
-  const uint64_t left_on_page = kWalBlockSize - in_page;
+  const Lsn page = wal_page_of(start);
+  const uint64_t left_on_page = kWalBlockSize - (position - page.value);
   const uint64_t size = align_maximally(kRecordSize);
   position += size;
   if (size > left_on_page) {
-    position += page_header_size(page_start + kWalBlockSize, wal_segment_size);
+    position += wal_page_header_size({page.value + kWalBlockSize}, wal_segment_size);
   }
   return Lsn{position};
 }
