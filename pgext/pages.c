@@ -39,6 +39,7 @@ typedef struct Meaning {
 static SMgrRelation reserved[RESERVED_COUNT];
 static Meaning meanings[RESERVED_COUNT];
 static int meaning_count;  // The wanted page is in the first.
+static int most_meanings;  // Since the buffers were empty.
 
 static PageTag wanted;  // As reserved.
 static Buffer wanted_buffer = InvalidBuffer;
@@ -79,6 +80,7 @@ PageTag pages_reserved(const PageTag* tag) {
   if (tag->block >= PRETENDED_BLOCKS) elog(ERROR, "there is no block %u", tag->block);
   if (at == RESERVED_COUNT) elog(ERROR, "the record names more relations than it can have blocks");
   if (at == meaning_count) meanings[meaning_count++] = meaning;
+  most_meanings = Max(most_meanings, meaning_count);
   return (PageTag){.relation = reserved[at]->smgr_rnode.node,
                    .fork = meaning.is_init ? MAIN_FORKNUM : tag->fork,
                    .block = tag->block};
@@ -109,8 +111,9 @@ static BlockNumber free_space_map_block(BlockNumber block) {
 }
 
 void pages_drop(void) {
-  if (placed > 0) DropRelFileNodesAllBuffers(reserved, RESERVED_COUNT);
+  if (placed > 0) DropRelFileNodesAllBuffers(reserved, most_meanings);
   placed = 0;
+  most_meanings = 1;
   wanted_buffer = InvalidBuffer;
 }
 

@@ -66,8 +66,6 @@ static void send_text(enum VarveRedoType type, const char* message) {
 // dump, and whoever waits for the answer should learn why there is none.
 static void report_end(ErrorData* error) {
   if (error->elevel < FATAL) return;
-  emit_log_hook = NULL;
-  EmitErrorReport();
   send_text(VARVE_REDO_FATAL, error->message != NULL ? error->message : "no message");
   _exit(1);
 }

@@ -160,7 +160,9 @@ Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const Con
   RedoRequestEncoder nothing({});
   auto message = next_message(nothing, Deadline::after(options.start_deadline), call);
   if (!message.ok()) return message.error().context(kRemedy);
-  if (message->type == VARVE_REDO_FATAL) return broken(text_of(message->content)).context(kRemedy);
+  if (message->type == VARVE_REDO_FATAL) {
+    return broken(fmt::format("gave up: {}", text_of(message->content))).context(kRemedy);
+  }
   const auto refuse = [&](const std::string& what) {
     return make_error(ErrorCode::kInvalidArgument, "the redo process {}: {}", what, kRemedy);
   };
@@ -194,6 +196,7 @@ Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const Con
 
 Result<> RedoProcess::exchange(std::span<const RedoRequest> requests, Duration patience,
                                const CallOptions& call, std::vector<Result<Bytes>>& replies) {
+  if (taken_ != filled_) return broken("said more than it was asked");
   RedoRequestEncoder encoder(requests);
   for (const RedoRequest& request : requests) {
     VARVE_ASSIGN(const Message message, next_message(encoder, Deadline::after(patience), call));
@@ -265,7 +268,7 @@ Result<> RedoProcess::wait(bool for_writing, const Deadline& deadline, const Cal
   // Closed by a process that goes on would be readable for ever; its end is seen at the socket.
   if (events[0].revents == 0 && until.passed()) {
     child_.end(Duration::zero());
-    return broken("gave no answer in time");
+    return ended("gave no answer in time");
   }
   return {};
 }
@@ -284,7 +287,7 @@ Result<> RedoProcess::receive() {
     return {};
   }
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-  return broken(child_.end(kEndPatience));
+  return ended(child_.end(kEndPatience));
 }
 
 std::optional<RedoProcess::Message> RedoProcess::take_message() {
@@ -310,17 +313,17 @@ void RedoProcess::drain_errors() {
   }
 }
 
-Error RedoProcess::broken(std::string_view what) {
+Error RedoProcess::ended(std::string_view how) {
   drain_errors();
-  return make_error(ErrorCode::kUnavailable, "the redo process {}{}", what, last_words());
+  std::string words = printed_;
+  std::ranges::replace(words, '\n', ' ');
+  while (words.ends_with(' ')) words.pop_back();
+  if (words.empty()) return broken(how);
+  return broken(fmt::format("{}; it printed: {}", how, words));
 }
 
-std::string RedoProcess::last_words() const {
-  if (printed_.empty()) return "";
-  std::string words;
-  for (const char c : printed_) words += c == '\n' ? ' ' : c;
-  while (words.ends_with(' ')) words.pop_back();
-  return fmt::format("; it printed: {}", words);
+Error RedoProcess::broken(std::string_view how) {
+  return make_error(ErrorCode::kUnavailable, "the redo process {}", how);
 }
 
 }  // namespace varve

@@ -55,9 +55,10 @@ class RedoProcess {
   std::optional<Message> take_message();
   Result<> receive();
   void drain_errors();
-  // After the process has ended, or is to be.
-  Error broken(std::string_view what);
-  std::string last_words() const;
+  // That it has ended in that way, with what it printed; or how it is to end, having said something
+  // else than it should, or nothing.
+  Error ended(std::string_view how);
+  static Error broken(std::string_view how);
 
   ScratchDirectory scratch_;
   Descriptor socket_;

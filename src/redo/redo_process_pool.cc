@@ -199,7 +199,7 @@ void RedoProcessPool::discard(Process process) {
     no_start_before_ = options_.clock->boot_time() +
                        backoff_delay(options_.backoff, ++failures_, *options_.random);
     if (exporter_) {
-      exporter_->count_failure();
+      if (!stop_.stop_requested()) exporter_->count_failure();
       exporter_->set_processes(running_);
     }
   }
