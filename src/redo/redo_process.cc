@@ -1,14 +1,11 @@
 #include "redo/redo_process.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
 
 #include "pgext/protocol.h"
 #include "postgres/layout.h"
@@ -16,11 +13,6 @@
 namespace varve {
 namespace {
 
-// What is encoded ahead of what the socket takes.
-constexpr size_t kSendAhead = size_t{256} << 10;
-constexpr size_t kReceiveAtOnce = size_t{128} << 10;
-// Kept of what a process prints.
-constexpr size_t kPrinted = 4096;
 // For a process to be gone that has closed its end of the socket.
 constexpr Duration kEndPatience = std::chrono::seconds(2);
 // A redo process has 3 MiB of its own, and some hundred of libraries mapped.
@@ -96,61 +88,39 @@ Result<std::array<Descriptor, 2>> make_pipe() {
   return two_ends(::pipe2(ends.data(), O_CLOEXEC), ends);
 }
 
-// Read by poll(2) and MSG_DONTWAIT; only a pipe has no such flag.
-void do_not_block(const Descriptor& descriptor) {
-  ::fcntl(descriptor.get(), F_SETFL, ::fcntl(descriptor.get(), F_GETFL) | O_NONBLOCK);
-}
-
 std::string text_of(ByteView content) {
   std::string text(as_text(content));
   text.resize(std::min(text.find('\0'), text.size()));
   return text;
 }
 
+// It has ended, or is to: it says something else than it should, or nothing.
+Error broken(std::string_view how) {
+  return make_error(ErrorCode::kUnavailable, "the redo process {}", how);
+}
+
 }  // namespace
-
-struct RedoProcess::Parts {
-  ScratchDirectory scratch;
-  Descriptor socket;
-  Descriptor errors;
-  Descriptor stopped;
-  ChildProcess child;
-};
-
-RedoProcess::RedoProcess(Parts parts)
-    : scratch_(std::move(parts.scratch)),
-      socket_(std::move(parts.socket)),
-      errors_(std::move(parts.errors)),
-      stopped_(std::move(parts.stopped)),
-      child_(std::move(parts.child)),
-      received_(kReceiveAtOnce) {}
-
-RedoProcess::~RedoProcess() = default;
 
 Result<std::unique_ptr<RedoProcess>> RedoProcess::start(const RedoProcessOptions& options,
                                                         const ControlFile& control,
                                                         const CallOptions& call) {
   VARVE_ASSIGN(const auto owner, owner_of(options));
   VARVE_ASSIGN(ScratchDirectory scratch, ScratchDirectory::create(options, control, owner));
-  VARVE_ASSIGN(auto socket, make_socket_pair());
+  VARVE_ASSIGN(auto messages, make_socket_pair());
   VARVE_ASSIGN(auto errors, make_pipe());
-  do_not_block(errors[0]);
-  Descriptor stopped(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (stopped.get() < 0) return system_error(errno, "cannot start a redo process");
   ChildProgram program = program_of(options, control, scratch);
   program.user = owner;
-  program.standard_input_and_output = socket[1].get();
+  program.standard_input_and_output = messages[1].get();
   program.standard_error = errors[1].get();
   auto child = ChildProcess::start(program);
   if (!child.ok()) return child.error().context(kRemedy);
-  // Only the child has them now, so that its end is seen.
-  socket[1].close();
+  // Only the child has the other ends now, so that its end is seen.
+  messages[1].close();
   errors[1].close();
-  std::unique_ptr<RedoProcess> process(new RedoProcess({.scratch = std::move(scratch),
-                                                        .socket = std::move(socket[0]),
-                                                        .errors = std::move(errors[0]),
-                                                        .stopped = std::move(stopped),
-                                                        .child = std::move(*child)}));
+  VARVE_ASSIGN(RedoConnection connection,
+               RedoConnection::create(std::move(messages[0]), std::move(errors[0])));
+  std::unique_ptr<RedoProcess> process(
+      new RedoProcess(std::move(scratch), std::move(connection), std::move(*child)));
   VARVE_TRY(process->receive_hello(options, control, call));
   return process;
 }
@@ -158,7 +128,7 @@ Result<std::unique_ptr<RedoProcess>> RedoProcess::start(const RedoProcessOptions
 Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const ControlFile& control,
                                     const CallOptions& call) {
   RedoRequestEncoder nothing({});
-  auto message = next_message(nothing, Deadline::after(options.start_deadline), call);
+  auto message = receive(nothing, options.start_deadline, call);
   if (!message.ok()) return message.error().context(kRemedy);
   if (message->type == VARVE_REDO_FATAL) {
     return broken(fmt::format("gave up: {}", text_of(message->content))).context(kRemedy);
@@ -196,10 +166,10 @@ Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const Con
 
 Result<> RedoProcess::exchange(std::span<const RedoRequest> requests, Duration patience,
                                const CallOptions& call, std::vector<Result<Bytes>>& replies) {
-  if (taken_ != filled_) return broken("said more than it was asked");
+  if (connection_.has_more()) return broken("said more than it was asked");
   RedoRequestEncoder encoder(requests);
   for (const RedoRequest& request : requests) {
-    VARVE_ASSIGN(const Message message, next_message(encoder, Deadline::after(patience), call));
+    VARVE_ASSIGN(const auto message, receive(encoder, patience, call));
     if (message.type == VARVE_REDO_PAGE && message.content.size() == kBlockSize) {
       replies.emplace_back(Bytes(message.content.begin(), message.content.end()));
     } else if (message.type == VARVE_REDO_ERROR) {
@@ -215,115 +185,24 @@ Result<> RedoProcess::exchange(std::span<const RedoRequest> requests, Duration p
   return {};
 }
 
-Result<RedoProcess::Message> RedoProcess::next_message(RedoRequestEncoder& encoder,
-                                                       const Deadline& deadline,
-                                                       const CallOptions& call) {
-  const std::stop_callback on_stop(call.stop, [this] { ::eventfd_write(stopped_.get(), 1); });
-  while (true) {
-    if (auto message = take_message()) return *message;
-    send_more(encoder);
-    VARVE_TRY(wait(sent_ < unsent_.size(), deadline, call));
-    VARVE_TRY(receive());
-  }
-}
-
-void RedoProcess::send_more(RedoRequestEncoder& encoder) {
-  while (true) {
-    if (sent_ == unsent_.size()) {
-      unsent_ = ByteWriter();
-      sent_ = 0;
-      while (!encoder.done() && unsent_.size() < kSendAhead) encoder.append_next(unsent_);
-      if (unsent_.size() == 0) return;
-    }
-    const ByteView rest = unsent_.view().subspan(sent_);
-    const ssize_t count =
-        ::send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count >= 0) {
-      sent_ += static_cast<size_t>(count);
-    } else if (errno != EINTR) {
-      // A process that is gone is noticed by receive(), once its last words are read.
-      return;
-    }
-  }
-}
-
-Result<> RedoProcess::wait(bool for_writing, const Deadline& deadline, const CallOptions& call) {
-  const Deadline until = Deadline::earlier(deadline, call.deadline);
-  std::array<pollfd, 3> events{
-      {{.fd = socket_.get(),
-        .events = static_cast<short>(for_writing ? POLLIN | POLLOUT : POLLIN),
-        .revents = 0},
-       {.fd = errors_.get(), .events = POLLIN, .revents = 0},
-       {.fd = stopped_.get(), .events = POLLIN, .revents = 0}}};
-  int timeout = -1;
-  if (!until.is_never()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until.remaining());
-    timeout = static_cast<int>(std::min<int64_t>(left.count(), 1'000'000));
-  }
-  if (::poll(events.data(), events.size(), timeout) < 0 && errno != EINTR) {
-    return system_error(errno, "cannot wait for a redo process");
-  }
-  VARVE_TRY(call.check("redo"));
-  drain_errors();
-  // Closed by a process that goes on would be readable for ever; its end is seen at the socket.
-  if (events[0].revents == 0 && until.passed()) {
+Result<RedoConnection::Received> RedoProcess::receive(RedoRequestEncoder& encoder,
+                                                      Duration patience, const CallOptions& call) {
+  using Event = RedoConnection::Event;
+  VARVE_ASSIGN(const auto received, connection_.receive(encoder, Deadline::after(patience), call));
+  if (received.event == Event::kClosed) return ended(child_.end(kEndPatience));
+  if (received.event == Event::kLate) {
     child_.end(Duration::zero());
     return ended("gave no answer in time");
   }
-  return {};
-}
-
-Result<> RedoProcess::receive() {
-  if (taken_ > 0) {
-    std::copy(received_.begin() + static_cast<ptrdiff_t>(taken_),
-              received_.begin() + static_cast<ptrdiff_t>(filled_), received_.begin());
-    filled_ -= taken_;
-    taken_ = 0;
-  }
-  const ssize_t count =
-      ::recv(socket_.get(), received_.data() + filled_, received_.size() - filled_, MSG_DONTWAIT);
-  if (count > 0) {
-    filled_ += static_cast<size_t>(count);
-    return {};
-  }
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-  return ended(child_.end(kEndPatience));
-}
-
-std::optional<RedoProcess::Message> RedoProcess::take_message() {
-  VarveRedoHeader header{};
-  if (filled_ - taken_ < sizeof header) return std::nullopt;
-  std::memcpy(&header, received_.data() + taken_, sizeof header);
-  // No message of it is longer than a page; what claims to be is given to the caller, who knows
-  // none of that type and size.
-  const size_t size = std::min<size_t>(header.size, VARVE_REDO_BLOCK_SIZE);
-  if (header.size != size) return Message{.type = 0, .content = {}};
-  if (filled_ - taken_ < sizeof header + size) return std::nullopt;
-  const ByteView content(received_.data() + taken_ + sizeof header, size);
-  taken_ += sizeof header + size;
-  return Message{.type = header.type, .content = content};
-}
-
-void RedoProcess::drain_errors() {
-  std::array<char, 4096> piece{};
-  ssize_t count = 0;
-  while ((count = ::read(errors_.get(), piece.data(), piece.size())) > 0) {
-    printed_.append(piece.data(), static_cast<size_t>(count));
-    if (printed_.size() > kPrinted) printed_.erase(0, printed_.size() - kPrinted);
-  }
+  return received;
 }
 
 Error RedoProcess::ended(std::string_view how) {
-  drain_errors();
-  std::string words = printed_;
+  std::string words = connection_.printed();
   std::ranges::replace(words, '\n', ' ');
   while (words.ends_with(' ')) words.pop_back();
   if (words.empty()) return broken(how);
   return broken(fmt::format("{}; it printed: {}", how, words));
-}
-
-Error RedoProcess::broken(std::string_view how) {
-  return make_error(ErrorCode::kUnavailable, "the redo process {}", how);
 }
 
 }  // namespace varve

@@ -1,13 +1,12 @@
 // A PostgreSQL server that applies WAL records to pages: pgext/README.md tells how.
 #pragma once
 
-#include <deque>
-#include <string>
+#include <memory>
+#include <vector>
 
 #include "redo/child_process.h"
-#include "redo/descriptor.h"
+#include "redo/redo_connection.h"
 #include "redo/redo_options.h"
-#include "redo/redo_request.h"
 #include "redo/scratch_directory.h"
 #include "runtime/call_options.h"
 
@@ -23,8 +22,6 @@ class RedoProcess {
   static Result<std::unique_ptr<RedoProcess>> start(const RedoProcessOptions& options,
                                                     const ControlFile& control,
                                                     const CallOptions& call);
-  ~RedoProcess();
-
   pid_t id() const { return child_.id(); }
 
   // Sends all requests, which pass their check(), and appends a reply for each to `replies`, in
@@ -36,43 +33,22 @@ class RedoProcess {
                     const CallOptions& call, std::vector<Result<Bytes>>& replies);
 
  private:
-  struct Parts;
-  explicit RedoProcess(Parts parts);
+  RedoProcess(ScratchDirectory scratch, RedoConnection connection, ChildProcess child)
+      : scratch_(std::move(scratch)),
+        connection_(std::move(connection)),
+        child_(std::move(child)) {}
 
-  // What arrived, from `type` on.
-  struct Message {
-    uint32_t type = 0;
-    ByteView content;
-  };
-
+  // The next message of the process, which is sent `encoder`'s; an error when it does not come.
+  Result<RedoConnection::Received> receive(RedoRequestEncoder& encoder, Duration patience,
+                                           const CallOptions& call);
   Result<> receive_hello(const RedoProcessOptions& options, const ControlFile& control,
                          const CallOptions& call);
-  // Sends from `encoder` and waits for the next message, valid until the next call.
-  Result<Message> next_message(RedoRequestEncoder& encoder, const Deadline& deadline,
-                               const CallOptions& call);
-  Result<> wait(bool for_writing, const Deadline& deadline, const CallOptions& call);
-  void send_more(RedoRequestEncoder& encoder);
-  std::optional<Message> take_message();
-  Result<> receive();
-  void drain_errors();
-  // That it has ended in that way, with what it printed; or how it is to end, having said something
-  // else than it should, or nothing.
+  // That it has ended in that way, with what it printed.
   Error ended(std::string_view how);
-  static Error broken(std::string_view how);
 
   ScratchDirectory scratch_;
-  Descriptor socket_;
-  Descriptor errors_;
-  // Readable once a call was asked to stop; the process is given up then.
-  Descriptor stopped_;
+  RedoConnection connection_;
   ChildProcess child_;
-  ByteWriter unsent_;
-  size_t sent_ = 0;
-  Bytes received_;
-  size_t taken_ = 0;
-  size_t filled_ = 0;
-  // The end of what it printed.
-  std::string printed_;
 };
 
 }  // namespace varve
