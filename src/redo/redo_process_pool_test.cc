@@ -165,6 +165,20 @@ TEST_F(RedoProcessPoolTest, OthersOfABatchAreMadeAroundTheOneThatEndsProcesses) 
   for (const size_t i : {1, 3}) EXPECT_EQ(results[i].code(), ErrorCode::kUnavailable) << i;
 }
 
+// A process that was killed at one request says nothing against the next.
+TEST_F(RedoProcessPoolTest, EveryRequestHasAnAttemptMoreOfItsOwn) {
+  const auto pool = open(options());
+  ASSERT_EQ(::kill(only_process(), SIGKILL), 0);
+  const PageCase good = known_case();
+  const PageCase deadly = deadly_case();
+  const std::vector<RedoRequest> requests{good.request(), deadly.request(), good.request()};
+  const auto results = pool->apply_many(requests);
+  EXPECT_TRUE(results[0].ok());
+  EXPECT_FALSE(results[1].ok());
+  EXPECT_TRUE(results[2].ok());
+  EXPECT_EQ(starts(), 4);
+}
+
 // Sealed with a right checksum, so that PostgreSQL itself has to cope with it.
 TEST_F(RedoProcessPoolTest, GarbageNeitherHangsItNorEndsItForGood) {
   auto short_options = options();

@@ -78,10 +78,12 @@ TEST_F(RedoProcessTest, AppliesAChainToNothingWhenItBeginsWithAPage) {
 
 TEST_F(RedoProcessTest, LeavesAPageThatIsNewerThanTheRecord) {
   const KnownPages known = known_pages();
-  const auto page =
-      apply(PageCase(known.key, known.second_page).add(known.second_end, known.second_record));
+  Bytes newer = known.second_page;
+  // The lower half of pd_lsn.
+  store_little(newer.data() + 4, static_cast<uint32_t>(known.second_end.value + 0x1000));
+  const auto page = apply(PageCase(known.key, newer).add(known.second_end, known.second_record));
   ASSERT_TRUE(page.ok()) << page.error().message();
-  EXPECT_EQ(*page, known.second_page);
+  EXPECT_EQ(*page, newer);
 }
 
 TEST_F(RedoProcessTest, AppliesChainsThatDoNotFitIntoOneMessage) {
@@ -106,7 +108,17 @@ TEST_F(RedoProcessTest, AnswersOnceToALongChainThatFailsAtItsBeginning) {
   PageCase page(block_key(7));
   page.add({1 << 16}, damaged);
   for (uint64_t i = 2; i <= 200; ++i) page.add({i << 16}, record);
-  EXPECT_THAT(refusal(page), HasSubstr("0/10000: the record does not match its checksum"));
+  const PageCase known = known_case();
+  const std::array<RedoRequest, 3> requests{page.request(), known.request(), page.request()};
+  std::vector<Result<Bytes>> replies;
+  ASSERT_TRUE(process().exchange(requests, kPatience, {}, replies).ok());
+  for (const size_t i : {0, 2}) {
+    ASSERT_TRUE(replies[i].failed_with(ErrorCode::kCorrupted));
+    EXPECT_THAT(replies[i].error().message(),
+                HasSubstr("0/10000: the record does not match its checksum"));
+  }
+  EXPECT_EQ(*replies[1], known_pages().second_page);
+  // What is left of the last request is dropped too.
   expect_as_good_as_before();
 }
 
