@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from support import redo_workload
-from support.postgres import BIN_DIR, SYSTEM_USER, Cluster, give_to_postgres
-from support.wal_records import (HASH, INIT, MAIN, PAGE, VISIBILITY, cleared_maps, clear_map_behind,
-                                 decode, parse_lsn, read_records, truncation)
+from support.postgres import BIN_DIR, SYSTEM_USER, Cluster, PostgresError, give_to_postgres
+from support.wal_records import (BLOCKS_PER_MAP, HASH, INIT, MAIN, PAGE, VISIBILITY, clear_map_behind,
+                                 cleared_maps, decode, parse_lsn, read_records, truncation)
 
 FORKS = {"": MAIN, "_vm": VISIBILITY, "_init": INIT}
 ZEROS = bytes(PAGE)
@@ -97,7 +97,6 @@ def fixture_recovered(request, fast_folder):
         cluster.sql(redo_workload.SECOND.format(folder=folder))
         cluster.sql("CHECKPOINT")
         cluster.crash()
-        cluster._server = None
     (base / "postmaster.pid").unlink()
     shutil.copytree(base, oracle)
     shutil.rmtree(oracle / "pg_wal")
@@ -155,7 +154,6 @@ def _cut(steps, gone, forks, cut):
 
 def last_map_page(cut):
     """The page of the visibility map that is cut within, if there is one, and the first behind it."""
-    from support.wal_records import BLOCKS_PER_MAP
     block, rest = divmod(cut.blocks, BLOCKS_PER_MAP)
     return (block, block + 1) if rest else (None, block)
 
@@ -170,7 +168,8 @@ def file_of(pgdata, relation, fork):
 def fork_files(pgdata):
     """(relation, fork) -> content, for all but free space maps."""
     files = {}
-    for folder in [pgdata / "global", *(pgdata / "base").iterdir()]:
+    databases = [path for path in (pgdata / "base").iterdir() if path.name.isdigit()]
+    for folder in [pgdata / "global", *databases]:
         tablespace, database = (1664, 0) if folder.name == "global" else (1663, int(folder.name))
         for path in folder.iterdir():
             number, _, fork = path.name.partition("_")
@@ -290,3 +289,12 @@ def test_chains_may_begin_at_an_image(varve, recovered, folder):
     found, _ = differences(*bring_up_to_date(recovered, driver, "--batch", "1", "--processes", "1",
                                              shortened=True))
     assert not found, found[:10]
+
+
+def test_a_server_with_data_refuses_the_extension(varve, folder):
+    cluster = Cluster.create(folder / "data")
+    library = shutil.copy(Path(varve.binary).parent / "varve_redo.so", folder)
+    with open(cluster.pgdata / "postgresql.conf", "a", encoding="utf-8") as settings:
+        settings.write(f"shared_preload_libraries = '{library}'\n")
+    with pytest.raises(PostgresError, match="varve_redo is not for a server with data"):
+        cluster.start()
