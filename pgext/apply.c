@@ -2,7 +2,6 @@
 
 #include "apply.h"
 
-#include "access/generic_xlog.h"
 #include "access/hash_xlog.h"
 #include "access/heapam_xlog.h"
 #include "access/rmgr.h"
@@ -175,7 +174,6 @@ void apply_record(const struct VarveRedoRecord* message) {
     } else {
       pages_place_stand_in(&tag);
     }
-    // After the fork of the visibility map was looked at: the maps of init forks do not exist.
     block->forknum = tag.fork;
     if (is_heap_record(decoded) && tag.fork == MAIN_FORKNUM) {
       pages_place_maps_of(&tag);

@@ -9,7 +9,6 @@
 #include "access/xlogutils.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "port/pg_crc32c.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/ipc.h"

@@ -70,8 +70,7 @@ class Launch {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
-  // Everything of this program is closed by exec; a library may have been less careful. What
-  // reports is closed by exec too.
+  // Everything of this program is closed by exec; a library may have been less careful.
   static bool close_others() {
     constexpr unsigned kFirst = 3;
     constexpr unsigned kCloseOnExec = 4;  // CLOSE_RANGE_CLOEXEC
