@@ -21,5 +21,5 @@ section() {
 
 # The files of the project that clang-format and clang-tidy look at.
 sources() {
-  find src fuzz bench tests -name '*.cc' -o -name '*.c' -o -name '*.h' | sort
+  find src fuzz bench tests pgext -name '*.cc' -o -name '*.c' -o -name '*.h' | sort
 }

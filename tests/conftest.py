@@ -32,6 +32,8 @@ def pytest_addoption(parser):
                      help="how often a server that is fed is killed, on each remote storage")
     parser.addoption("--race-rounds", type=int, default=40,
                      help="how often two servers race for a tenant, in all")
+    parser.addoption("--redo-matrix", action="store_true",
+                     help="compare redo with the server's recovery for many kinds of clusters")
     parser.addoption("--every-step", action="store_true",
                      help="end commands at each of their steps, not only at some")
     parser.addoption("--seed", type=int, default=None,

@@ -1,0 +1,108 @@
+#include "redo/redo_request.h"
+
+#include "pgext/protocol.h"
+#include "postgres/layout.h"
+
+namespace varve {
+namespace {
+
+// Of a message with more than one record: what one read takes in.
+constexpr size_t kMessageSize = size_t{256} << 10;
+// SizeOfXLogRecord of src/include/access/xlogrecord.h, which begins with xl_tot_len.
+constexpr size_t kRecordHeaderSize = 24;
+// What a record has in a message of its own.
+constexpr size_t kMostOfRecord =
+    VARVE_REDO_MAX_MESSAGE - sizeof(VarveRedoApply) - kBlockSize - sizeof(VarveRedoRecord) - 8;
+
+template <typename Struct>
+void append(ByteWriter& out, const Struct& value) {
+  out.put_raw({reinterpret_cast<const uint8_t*>(&value), sizeof value});
+}
+
+void append_record(ByteWriter& out, const Version& record) {
+  const size_t size = record.value.size();
+  append(out, VarveRedoRecord{.start_lsn = record_start(record.lsn, size).value,
+                              .end_lsn = record.lsn.value,
+                              .length = static_cast<uint32_t>(size),
+                              .reserved = 0});
+  out.put_raw(record.value);
+  out.put_zeros(align_maximally(size) - size);
+}
+
+}  // namespace
+
+std::string RedoRequest::describe() const {
+  if (records.empty()) return varve::describe(key);
+  return fmt::format("{} up to {}", varve::describe(key), records.back().lsn);
+}
+
+Result<> RedoRequest::check() const {
+  VARVE_ASSIGN(const KeyFields fields, parse_key(key));
+  if (!std::holds_alternative<RelationBlockKey>(fields)) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{} is no block of a relation: records do not make it", describe());
+  }
+  if (!base.empty() && base.size() != kBlockSize) {
+    return make_error(ErrorCode::kCorrupted, "{}: the page before the records has {} bytes",
+                      describe(), base.size());
+  }
+  if (records.empty()) {
+    return make_error(ErrorCode::kInvalidArgument, "{}: there is no record to apply", describe());
+  }
+  Lsn before{0};
+  for (const Version& record : records) {
+    if (record.key != key || record.kind != ValueKind::kRecord || record.lsn <= before) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "{}: what stands at {} is not the next record of it", describe(),
+                        record.lsn);
+    }
+    if (record.value.size() < kRecordHeaderSize || record.value.size() > kMostOfRecord ||
+        load_little<uint32_t>(record.value.data()) != record.value.size()) {
+      return make_error(ErrorCode::kCorrupted,
+                        "{}: the {} bytes of the record at {} are no WAL record", describe(),
+                        record.value.size(), record.lsn);
+    }
+    before = record.lsn;
+  }
+  return {};
+}
+
+Lsn record_start(Lsn end, size_t record_size) {
+  const uint64_t size = align_maximally(record_size);
+  return {end.value > size ? end.value - size : 1};
+}
+
+void RedoRequestEncoder::append_next(ByteWriter& out) {
+  const RedoRequest& request = requests_[request_];
+  const auto block = std::get<RelationBlockKey>(*parse_key(request.key));
+  const bool continues = record_ > 0;
+  const bool has_base = !continues && !request.base.empty();
+  ByteWriter records;
+  uint32_t count = 0;
+  while (record_ < request.records.size() && (count == 0 || records.size() < kMessageSize)) {
+    append_record(records, request.records[record_++]);
+    ++count;
+  }
+  const bool unfinished = record_ < request.records.size();
+  append(out, VarveRedoHeader{
+                  .type = VARVE_REDO_APPLY,
+                  .size = static_cast<uint32_t>(sizeof(VarveRedoApply) +
+                                                (has_base ? kBlockSize : 0) + records.size())});
+  append(out, VarveRedoApply{.tablespace = block.fork.relation.directory.tablespace,
+                             .database = block.fork.relation.directory.database,
+                             .relation = block.fork.relation.relation,
+                             .fork = static_cast<uint32_t>(block.fork.fork),
+                             .block = block.block,
+                             .flags = (has_base ? uint32_t{VARVE_REDO_HAS_BASE} : 0) |
+                                      (continues ? uint32_t{VARVE_REDO_CONTINUES} : 0) |
+                                      (unfinished ? uint32_t{VARVE_REDO_UNFINISHED} : 0),
+                             .records = count,
+                             .reserved = 0});
+  if (has_base) out.put_raw(request.base);
+  out.put_raw(records.view());
+  if (unfinished) return;
+  ++request_;
+  record_ = 0;
+}
+
+}  // namespace varve
