@@ -72,7 +72,7 @@ std::vector<Version> InMemoryLayer::find(const Key& key, Lsn lsn) const {
     const Entry& entry = entries_[at];
     if (entry.lsn > lsn) continue;
     found.push_back(version(entry));
-    if (entry.kind == ValueKind::kImage) break;
+    if (!needs_older(entry.kind)) break;
   }
   return found;
 }

@@ -22,8 +22,8 @@ Result<Version> decode_entry(ByteView stored_key, ByteView stored_value) {
   std::memcpy(version.key.bytes.data(), stored_key.data(), Key::kSize);
   version.lsn.value = ~load_big<uint64_t>(stored_key.data() + Key::kSize);
   const uint8_t kind = stored_value[0];
-  if (kind != static_cast<uint8_t>(ValueKind::kImage) &&
-      kind != static_cast<uint8_t>(ValueKind::kRecord)) {
+  if (kind < static_cast<uint8_t>(ValueKind::kImage) ||
+      static_cast<uint8_t>(ValueKind::kTombstone) < kind) {
     return make_error(ErrorCode::kCorrupted, "the value of key {} at {} has the unknown kind {}",
                       version.key, version.lsn, kind);
   }

@@ -173,7 +173,7 @@ Result<std::vector<LayerReader::FoundVersion>> LayerReader::find(const Key& key,
     if (version->key != key) return found;
     found.push_back(
         {version->lsn, version->kind, Bytes(version->value.begin(), version->value.end())});
-    if (version->kind == ValueKind::kImage) return found;
+    if (!needs_older(version->kind)) return found;
   }
   if (!iterator->status().ok()) return state_->error(iterator->status());
   return found;

@@ -16,7 +16,8 @@ class Redo {
   virtual ~Redo() = default;
 
   // The image of `key` after `records`, which are all of this key, in ascending order of their
-  // LSNs; `base` is the image before them. Corrupted when they cannot be applied.
+  // LSNs; `base` is the image before them, empty when there was nothing. Only the first may be a
+  // kFirstRecord. Corrupted when they cannot be applied.
   virtual Result<Bytes> apply(const Key& key, ByteView base, std::span<const Version> records) = 0;
 };
 

@@ -122,7 +122,7 @@ Result<> TimelineReader::scan(const KeyRange& range, Lsn lsn, const ImageSink& s
 Result<Bytes> TimelineReader::get(const Key& key, Lsn lsn) {
   VersionChain chain(key);
   VARVE_TRY(collect(chain, {.lsn = lsn}));
-  if (chain.size() > 0) return chain.image(redo_.get());
+  if (chain.exists()) return chain.image(redo_.get());
   return make_error(ErrorCode::kNotFound, "timeline {} has no key {} at {}", id_, key, lsn);
 }
 

@@ -102,6 +102,52 @@ TEST_F(TimelineTest, RecordsThatChangeNothingMoveTheCheckpointOn) {
   EXPECT_FALSE(timeline_->flush().value());
 }
 
+TEST_F(TimelineTest, WhatIsGoneIsGoneAndWhatBeginsAnewNeedsNothingOlder) {
+  const auto check = [&](std::string_view when) {
+    SCOPED_TRACE(when);
+    EXPECT_EQ(get(0, 110), "base 0+a");
+    EXPECT_EQ(get(0, 120), "NotFound");
+    EXPECT_EQ(get(0, 129), "NotFound");
+    EXPECT_EQ(get(0, 130), "+b");
+    EXPECT_EQ(get(1, 119), "NotFound");
+    EXPECT_EQ(get(1, 121), "new");
+    EXPECT_EQ(get(1, 131), "new+c");
+    EXPECT_EQ(get(2, 122), "anew");
+    EXPECT_EQ(get(2, 132), "anew+d");
+    EXPECT_EQ(get(4, 123), "NotFound");
+    EXPECT_EQ(get(4, 140), "NotFound");
+    const KeyRange some{key_of(0), key_of(5)};
+    EXPECT_EQ(scan(*timeline_, some, Lsn{129}),
+              (std::map<Key, std::string>{{key_of(1), "new"}, {key_of(2), "anew"}}));
+    EXPECT_EQ(scan(*timeline_, some, Lsn{140}),
+              (std::map<Key, std::string>{
+                  {key_of(0), "+b"}, {key_of(1), "new+c"}, {key_of(2), "anew+d"}}));
+  };
+  VARVE_ASSERT_OK(put(0, 110, "+a"));
+  VARVE_ASSERT_OK(put(0, 120, "", ValueKind::kTombstone));
+  VARVE_ASSERT_OK(put(1, 121, "new", ValueKind::kFirstRecord));
+  VARVE_ASSERT_OK(put(2, 122, "anew", ValueKind::kFirstRecord));
+  VARVE_ASSERT_OK(put(4, 123, "", ValueKind::kTombstone));
+  VARVE_ASSERT_OK(put(0, 130, "+b"));
+  VARVE_ASSERT_OK(put(1, 131, "+c"));
+  VARVE_ASSERT_OK(put(2, 132, "+d"));
+  VARVE_ASSERT_OK(put(20, 140, "x", ValueKind::kImage));
+  check("in memory");
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  check("in layers");
+  for (uint64_t lsn = 150; lsn < 250; lsn += 10) {
+    VARVE_ASSERT_OK(put(30, lsn, "x", ValueKind::kImage));
+    VARVE_ASSERT_OK(put(6, lsn + 1, "+y"));
+    VARVE_ASSERT_OK(timeline_->checkpoint());
+    while (timeline_->compact().value()) {
+    }
+  }
+  check("merged");
+  VARVE_ASSERT_OK(timeline_->collect_garbage(Lsn{240}, [] { return std::set<Lsn>(); }));
+  EXPECT_EQ(get(0, 240), "+b");
+  EXPECT_EQ(get(4, 240), "NotFound");
+}
+
 TEST_F(TimelineTest, TheOpenLayerIsFrozenAtTheCheckpointDistance) {
   options_.checkpoint_distance = 4 << 20;
   open();

@@ -28,14 +28,19 @@ Result<Bytes> VersionChain::image(Redo* redo) const {
                       "key {} has a record at {}, and nothing older that it could change", key_,
                       oldest.lsn);
   }
-  if (versions_.size() == 1) return Bytes(oldest.value.begin(), oldest.value.end());
+  if (versions_.front().kind == ValueKind::kImage) {
+    return Bytes(oldest.value.begin(), oldest.value.end());
+  }
   if (redo == nullptr) {
     return make_error(ErrorCode::kInvalidArgument,
                       "key {} has records, which nothing here can apply", key_);
   }
-  std::vector<Version> records(versions_.begin(), versions_.end() - 1);
+  std::vector<Version> records = versions_;
+  // A tombstone has no bytes, as nothing has none.
+  const ByteView base = oldest.kind == ValueKind::kFirstRecord ? ByteView() : oldest.value;
+  if (oldest.kind != ValueKind::kFirstRecord) records.pop_back();
   std::ranges::reverse(records);
-  return redo->apply(key_, oldest.value, records);
+  return redo->apply(key_, base, records);
 }
 
 Result<> reconstruct_all(VersionCursor& cursor, Redo* redo, const ImageSink& sink) {
@@ -50,8 +55,10 @@ Result<> reconstruct_all(VersionCursor& cursor, Redo* redo, const ImageSink& sin
         chain.add_copy(*at);
         VARVE_TRY(cursor.next());
       }
-      VARVE_ASSIGN(const Bytes image, chain.image(redo));
-      VARVE_TRY(sink(key, image));
+      if (chain.exists()) {
+        VARVE_ASSIGN(const Bytes image, chain.image(redo));
+        VARVE_TRY(sink(key, image));
+      }
     }
     while (cursor.current() != nullptr && cursor.current()->key == key) VARVE_TRY(cursor.next());
   }

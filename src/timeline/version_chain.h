@@ -10,17 +10,19 @@
 
 namespace varve {
 
-// The versions of one key that its image is made of: records, the newest first, and the image that
-// they began with.
+// The versions of one key that its image is made of: records, the newest first, and what they began
+// with.
 class VersionChain {
  public:
   explicit VersionChain(const Key& key) : key_(key) {}
 
   const Key& key() const { return key_; }
   size_t size() const { return versions_.size(); }
-  // It has its image: older versions do not matter.
-  bool is_complete() const {
-    return !versions_.empty() && versions_.back().kind == ValueKind::kImage;
+  // Older versions do not matter.
+  bool is_complete() const { return !versions_.empty() && !needs_older(versions_.back().kind); }
+  // There are versions, and the newest is not that the key is gone.
+  bool exists() const {
+    return !versions_.empty() && versions_.front().kind != ValueKind::kTombstone;
   }
 
   // The next older version, whose value `owner` keeps.
@@ -30,8 +32,8 @@ class VersionChain {
   // Forgets all but the newest `size` ones.
   void truncate(size_t size);
 
-  // Corrupted when the image is missing that the records began with; InvalidArgument when there are
-  // records and `redo` is null. There must be at least one version.
+  // Corrupted when that is missing which the records began with; InvalidArgument when there are
+  // records and `redo` is null. Only if it exists().
   Result<Bytes> image(Redo* redo) const;
 
  private:
@@ -40,7 +42,7 @@ class VersionChain {
   std::vector<std::shared_ptr<const void>> owners_;
 };
 
-// Hands the image of each key that `cursor` has versions of to `sink`, in key order.
+// Hands the image of each key that exists, by the versions of `cursor`, to `sink`, in key order.
 Result<> reconstruct_all(VersionCursor& cursor, Redo* redo, const ImageSink& sink);
 
 }  // namespace varve

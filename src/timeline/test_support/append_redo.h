@@ -15,7 +15,8 @@ class AppendRedo : public Redo {
     Bytes image(base.begin(), base.end());
     Lsn last{0};
     for (const Version& record : records) {
-      if (record.kind != ValueKind::kRecord || record.lsn <= last) {
+      const bool is_first = record.kind == ValueKind::kFirstRecord && last == Lsn{0};
+      if ((record.kind != ValueKind::kRecord && !is_first) || record.lsn <= last) {
         return make_error(ErrorCode::kCorrupted, "records out of order: {} after {}", record.lsn,
                           last);
       }
