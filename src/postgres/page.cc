@@ -115,6 +115,11 @@ Lsn page_lsn(ByteView page) {
           load_little<uint32_t>(page.data() + 4)};
 }
 
+void set_page_lsn(std::span<uint8_t> page, Lsn lsn) {
+  store_little(page.data(), static_cast<uint32_t>(lsn.value >> 32));
+  store_little(page.data() + 4, static_cast<uint32_t>(lsn.value));
+}
+
 bool page_is_new(ByteView page) {
   return half_at(page, kUpper) == 0;
 }

@@ -14,6 +14,7 @@ namespace varve {
 
 // pd_lsn: the end of the last WAL record that changed the page.
 Lsn page_lsn(ByteView page);
+void set_page_lsn(std::span<uint8_t> page, Lsn lsn);
 
 // PageIsNew: pd_upper is 0. A valid new page is all zeros.
 bool page_is_new(ByteView page);

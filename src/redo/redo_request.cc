@@ -51,7 +51,9 @@ Result<> RedoRequest::check() const {
   }
   Lsn before{0};
   for (const Version& record : records) {
-    if (record.key != key || record.kind != ValueKind::kRecord || record.lsn <= before) {
+    const bool is_first = before == Lsn{0} && record.kind == ValueKind::kFirstRecord;
+    const bool is_record = is_first || record.kind == ValueKind::kRecord;
+    if (record.key != key || !is_record || record.lsn <= before) {
       return make_error(ErrorCode::kInvalidArgument,
                         "{}: what stands at {} is not the next record of it", describe(),
                         record.lsn);

@@ -1,0 +1,168 @@
+// Feeds a timeline with the WAL in segment files, and restores it.
+//
+//   varve_wal_feeder feed OPTIONS --wal DIR TENANT/TIMELINE              to the end of the WAL there
+//   varve_wal_feeder restore OPTIONS --to DIR [--lsn LSN] TENANT/TIMELINE
+//
+//   OPTIONS: --workdir DIR --pgdata DIR --library FILE
+//   --pgdata: a data directory of the cluster, whose control file says how redo has to work
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "fs/directory.h"
+#include "fs/file.h"
+#include "ingest/wal/wal_ingester.h"
+#include "ingest/wal_redo.h"
+#include "postgres/wal/stream_decoder.h"
+#include "redo/redo_process_pool.h"
+#include "server/local_page_service.h"
+#include "server/restore_cluster.h"
+
+namespace varve {
+namespace {
+
+struct Arguments {
+  std::filesystem::path work_directory;
+  std::filesystem::path pgdata;
+  std::string timeline;
+  std::filesystem::path wal;
+  std::filesystem::path to;
+  std::string lsn;
+  RedoProcessPoolOptions pool;
+};
+
+Result<ControlFile> read_control_file(const Arguments& arguments) {
+  VARVE_ASSIGN(const Bytes file, read_file(arguments.pgdata / "global/pg_control"));
+  return ControlFile::parse(file);
+}
+
+Result<std::unique_ptr<PageServer>> open_server(const Arguments& arguments) {
+  VARVE_ASSIGN(const ControlFile control, read_control_file(arguments));
+  VARVE_ASSIGN(std::shared_ptr<RedoProcessPool> pool,
+               RedoProcessPool::create(arguments.pool, control));
+  VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(arguments.work_directory));
+  const Settings settings = directory.settings();
+  return PageServer::open(std::move(directory),
+                          {.settings = settings, .redo = std::make_shared<WalRedo>(pool)});
+}
+
+class FeedTarget : public WalTarget {
+ public:
+  explicit FeedTarget(TimelineFeed& feed) : feed_(feed) {}
+  Result<> ingest(Lsn start, Lsn end, std::span<const Version> versions) override {
+    return feed_.ingest({.start = start, .end = end}, versions, {});
+  }
+  VersionSource& source() override { return feed_.timeline(); }
+
+ private:
+  TimelineFeed& feed_;
+};
+
+// The name of the segment file that holds `lsn` (XLogFileName of
+// src/include/access/xlog_internal.h).
+std::string segment_name(uint32_t timeline, Lsn lsn, uint32_t segment_size) {
+  const uint64_t segment = lsn.value / segment_size;
+  const uint64_t per_id = 0x100000000 / segment_size;
+  return fmt::format("{:08X}{:08X}{:08X}", timeline, segment / per_id, segment % per_id);
+}
+
+struct Fed {
+  uint64_t records = 0;
+  Lsn last;
+};
+Result<Fed> feed_files(const Arguments& arguments, const ControlFile& control, TimelineFeed& feed) {
+  FeedTarget target(feed);
+  Fed fed{.last = feed.last_record_lsn()};
+  VARVE_ASSIGN(WalIngester ingester, WalIngester::open(target, fed.last, {}));
+  const uint32_t timeline = control.checkpoint().timeline;
+  const uint32_t size = control.wal_segment_size();
+  VARVE_ASSIGN(auto decoder,
+               WalStreamDecoder::create({.position = fed.last,
+                                         .wal_segment_size = size,
+                                         .system_identifier = control.system_identifier(),
+                                         .timeline = timeline}));
+  while (!decoder.stop()) {
+    const auto path = arguments.wal / segment_name(timeline, decoder.position(), size);
+    VARVE_ASSIGN(const bool is_there, path_exists(path));
+    if (!is_there) break;
+    VARVE_ASSIGN(const Bytes segment, read_file(path, size));
+    ByteView input = ByteView(segment).subspan(decoder.position().value % size);
+    while (!input.empty()) {
+      auto record = decoder.next(input);
+      if (!record.ok()) {
+        // Where nothing was written yet, the WAL ends.
+        if (decoder.stop() == WalStop::kInvalid) return record.error();
+        break;
+      }
+      if (!*record) break;
+      VARVE_TRY(ingester.ingest(**record));
+      ++fed.records;
+    }
+  }
+  VARVE_TRY(ingester.flush());
+  fed.last = ingester.last_record();
+  return fed;
+}
+
+Result<> feed(const Arguments& arguments) {
+  VARVE_ASSIGN(const ControlFile control, read_control_file(arguments));
+  VARVE_ASSIGN(auto server, open_server(arguments));
+  VARVE_ASSIGN(const TimelineInfo timeline, server->timeline(arguments.timeline));
+  Fed fed;
+  {
+    VARVE_ASSIGN(const auto feed, server->feed(timeline.id, {}));
+    const BootTime begin = system_clock().boot_time();
+    VARVE_ASSIGN(fed, feed_files(arguments, control, *feed));
+    const Duration taken = system_clock().boot_time() - begin;
+    VARVE_TRY(server->checkpoint(timeline.id, {}, {}));
+    fmt::print("{{\"records\": {}, \"last_record_lsn\": \"{}\", \"seconds\": {:.3f}}}\n",
+               fed.records, fed.last, std::chrono::duration<double>(taken).count());
+  }
+  return {};
+}
+
+Result<> restore(const Arguments& arguments) {
+  VARVE_ASSIGN(auto server, open_server(arguments));
+  LocalPageService service(std::move(server));
+  RestoreRequest request{.timeline = arguments.timeline, .to = arguments.to};
+  if (!arguments.lsn.empty()) {
+    VARVE_ASSIGN(const Lsn lsn, Lsn::parse(arguments.lsn));
+    request.at = lsn;
+  }
+  VARVE_ASSIGN(const RestoreReport report, restore_cluster(service, request, {}));
+  fmt::print("{}\n", to_json(report).dump());
+  return {};
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Feeds timelines with WAL");
+  app.require_subcommand(1);
+  Arguments arguments;
+  Result<> (*chosen)(const Arguments&) = nullptr;
+  const auto add = [&](const char* name, Result<> (*action)(const Arguments&)) {
+    CLI::App* const command = app.add_subcommand(name);
+    command->add_option("TIMELINE", arguments.timeline)->required();
+    command->add_option("--workdir", arguments.work_directory)->required();
+    command->add_option("--pgdata", arguments.pgdata)->required();
+    command->add_option("--library", arguments.pool.process.library)->required();
+    command->add_option("--wal", arguments.wal);
+    command->add_option("--to", arguments.to);
+    command->add_option("--lsn", arguments.lsn);
+    command->callback([&chosen, action] { chosen = action; });
+  };
+  add("feed", feed);
+  add("restore", restore);
+  CLI11_PARSE(app, argc, argv);
+  const auto done = chosen(arguments);
+  if (done.ok()) return 0;
+  std::cerr << "varve_wal_feeder: " << done.error().message() << '\n';
+  return 1;
+}
+
+}  // namespace
+}  // namespace varve
+
+int main(int argc, char** argv) {
+  return varve::run(argc, argv);
+}
