@@ -110,7 +110,7 @@ def fixture_worked(request, fast_folder):
     points = []
 
     def mark():
-        points.append(Point(cluster.sql("SELECT pg_current_wal_flush_lsn()"), cluster.dump()))
+        points.append(Point(cluster.sql("SELECT pg_current_wal_insert_lsn()"), cluster.dump()))
 
     with cluster.running():
         mark()
@@ -135,10 +135,12 @@ def recover(worked, lsn, to):
     shutil.copytree(worked.wal, to / "pg_wal")
     (to / "recovery.signal").touch()
     with open(to / "postgresql.conf", "a", encoding="utf-8") as conf:
-        conf.write(f"recovery_target_lsn = '{lsn}'\nrecovery_target_action = shutdown\n"
-                   "recovery_target_inclusive = on\nrestore_command = 'false'\nhot_standby = off\n")
+        conf.write(f"recovery_target_lsn = '{lsn}'\nrecovery_target_action = promote\n"
+                   "recovery_target_inclusive = off\nrestore_command = 'false'\nhot_standby = off\n")
     give_to_postgres(to)
-    Cluster(to).run_until_it_ends()
+    # A server that only shuts down at its target leaves pages in memory.
+    with Cluster(to).running():
+        pass
 
 
 def fork_files(pgdata):
@@ -171,6 +173,11 @@ def differences(expected, actual):
     return found, compared
 
 
+def without_sequences(dump):
+    """The WAL is ahead of sequences, so that not each nextval() has to be in it."""
+    return [line for line in dump.splitlines() if not line.startswith("SELECT pg_catalog.setval")]
+
+
 def test_it_is_what_recovery_makes_of_it(worked, feeder, folder):
     fed = feeder.run("feed", "--wal", worked.wal)
     assert fed["records"] > 20000
@@ -183,7 +190,7 @@ def test_it_is_what_recovery_makes_of_it(worked, feeder, folder):
         assert compared > 900
         restored = Cluster(actual)
         with restored.running():
-            assert restored.dump() == point.dump
+            assert without_sequences(restored.dump()) == without_sequences(point.dump)
             restored.amcheck()
             if number == len(worked.points) - 1:
                 restored.sql("COMMIT PREPARED 'waiting'", "app")

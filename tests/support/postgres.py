@@ -110,18 +110,6 @@ class Cluster:
             time.sleep(0.02)
         return self
 
-    def run_until_it_ends(self):
-        """For a server that stops by itself, when its recovery has come to its target."""
-        with open(self.log, "ab") as log:
-            ended = subprocess.run(
-                [BIN_DIR / "postgres", "-D", self.pgdata, "-p", str(self.port),
-                 "-c", "listen_addresses=", "-c", "unix_socket_directories="],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", timeout=START_TIMEOUT,
-                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **as_postgres())
-        if ended.returncode not in (0, 3):
-            raise PostgresError(f"{self.pgdata}: the server ended with {ended.returncode}:\n"
-                                f"{self.log_text()}")
-
     def _is_ready(self):
         # The eighth line of the server's pid file says how far it is.
         try:
