@@ -1,7 +1,10 @@
 """Local copies of layers come and go; what is remote stays whole."""
 
+import pytest
+
 from conftest import on_both_remotes
 from support import trees
+from support.daemon import starting, until
 from support.varve import Server
 
 
@@ -56,3 +59,72 @@ def test_the_last_copy_is_not_freed(varve, server, small_pgdata, folder):
     refused = server.run("timeline", "drop-local", "acme/main")
     assert refused.code == 1 and lost in refused.stderr and "(Corrupted)" in refused.stderr
     assert layer_files(server) == files
+
+
+def promoted_layers(running):
+    """As the metrics count them."""
+    lines = running.get("/metrics").body.decode().splitlines()
+    values = [line.split()[1] for line in lines if line.startswith("varve_promoted_layers_total ")]
+    return int(values[0]) if values else 0
+
+
+def is_not_empty(warm_list):
+    # Of an empty one there is a head, a number and a checksum.
+    return warm_list.exists() and warm_list.stat().st_size > 22
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+@on_both_remotes
+def test_what_was_read_is_local_after_a_restart(server, small_pgdata, folder, end):
+    main = server.import_cluster("acme", "main", small_pgdata)
+    files = layer_files(server)
+    expected = restored(server, "acme/main", folder / "expected")
+    with starting(server, "--disk-high-mib", "1") as running:
+        until(lambda: layer_files(server) == [], "the copies are freed")
+        # There is no room for them.
+        assert restored(server, "acme/main", folder / "evicted") == expected
+        if end == "stop":
+            assert running.stop().code == 0
+        else:
+            until(lambda: is_not_empty(server.workdir / "warm"), "the layers are noted")
+            running.process.kill()
+            running.process.wait()
+    assert layer_files(server) == []
+
+    # Now there is, and they come before anybody asks for the timeline.
+    with starting(server, "--disk-high-mib", "1000") as running:
+        until(lambda: promoted_layers(running) == main["layers"], "the layers are brought back")
+        assert layer_files(server) == files
+        before = running.get("/v1/status").json()["requests"]["get"]
+        read = server.json("restore", "acme/main", "--to", folder / "warm")
+        assert read["layers_fetched"] == 0 and read["layer_bytes_fetched"] == 0
+        assert running.get("/v1/status").json()["requests"]["get"] == before
+        assert trees.snapshot(folder / "warm") == expected
+        assert running.stop().code == 0
+    assert not is_not_empty(server.workdir / "warm")
+
+
+def test_what_is_read_comes_back_while_the_server_runs(server, small_pgdata, folder):
+    server.import_cluster("acme", "main", small_pgdata)
+    files = layer_files(server)
+    with starting(server, "--disk-high-mib", "1000") as running:
+        server.succeed("timeline", "drop-local", "acme/main")
+        assert layer_files(server) == []
+        restored(server, "acme/main", folder / "dropped")
+        until(lambda: layer_files(server) == files, "the layers are brought back")
+        assert running.stop().code == 0
+
+
+def test_a_list_that_is_damaged_is_logged_and_ignored(server, small_pgdata, folder):
+    server.import_cluster("acme", "main", small_pgdata)
+    server.succeed("timeline", "drop-local", "acme/main")
+    warm_list = server.workdir / "warm"
+    warm_list.write_bytes(b"VARVEWRM and no list")
+    with starting(server, "--disk-high-mib", "1000") as running:
+        until(lambda: str(warm_list) in running.process.log, "the damage is logged")
+        restored(server, "acme/main", folder / "data")
+        assert running.stop().code == 0
+    # Without a budget nobody wants to know.
+    with starting(server) as running:
+        until(lambda: not warm_list.exists(), "the list is removed")
+        assert running.stop().code == 0

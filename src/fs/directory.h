@@ -27,7 +27,8 @@ Result<Bytes> read_file(const std::filesystem::path& path, uint64_t limit = 64UL
 Result<> write_file_atomically(const std::filesystem::path& path, ByteView content,
                                mode_t mode = 0600);
 
-// rename(2), then fsync of the directory that holds `to`; both must be in the same directory.
+// rename(2), then fsync of the directory that holds `to`. Where `from` is in another one, a crash
+// may bring that name back.
 Result<> rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 Result<> sync_directory(const std::filesystem::path& directory);

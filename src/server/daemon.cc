@@ -53,6 +53,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
   daemon->service_->start_sync(std::chrono::seconds(daemon->settings_.stop_timeout));
   LocalPageService& service = *daemon->service_;
   daemon->housekeeping_ = std::make_unique<Housekeeping>(service.page_server());
+  daemon->warm_layers_ = std::make_unique<WarmLayers>(service.page_server());
   daemon->api_ = std::make_unique<http::ApiState>();
   daemon->http_->start(
       http::Router(http::all_routes(service, *daemon->api_, service.scratch_directory(),
@@ -124,6 +125,8 @@ void Daemon::stop() {
     http_.reset();
     api_.reset();
     housekeeping_.reset();
+    // Once nobody reads any more.
+    warm_layers_.reset();
   }
   if (service_) {
     auto removed = PidFile::remove(options_.work_directory);

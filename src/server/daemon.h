@@ -8,6 +8,7 @@
 #include "server/http/routes.h"
 #include "server/local_page_service.h"
 #include "server/settings.h"
+#include "server/warm_layers.h"
 
 namespace varve {
 
@@ -58,6 +59,7 @@ class Daemon {
   std::stop_source interrupted_;
   std::unique_ptr<LocalPageService> service_;
   std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<WarmLayers> warm_layers_;
   // Of the requests: it refers to the service.
   std::unique_ptr<http::ApiState> api_;
   std::unique_ptr<http::HttpServer> http_;

@@ -58,11 +58,13 @@ Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory, Op
                            .redo = options.redo,
                            .call = options.call}));
   server->tenants_.emplace(std::move(tenants));
-  server->timelines_.emplace(
-      *server->tenants_,
-      OpenTimelines::Options{.remote = server->remote_ ? &server->remote_->context() : nullptr,
-                             .timeline = timeline_options(server->settings_, options.redo),
-                             .scratch_parent = server->directory_.scratch_directory()});
+  OpenTimelines::Options timelines{
+      .remote = server->remote_ ? &server->remote_->context() : nullptr,
+      .timeline = timeline_options(server->settings_, options.redo),
+      .scratch_parent = server->directory_.scratch_directory()};
+  // Without a budget nothing is brought here unasked.
+  if (server->eviction_limits().high > 0) timelines.remote_reads = std::make_shared<RemoteReads>();
+  server->timelines_.emplace(*server->tenants_, std::move(timelines));
   server->stored_bytes_ = server->tenants_->remote_listing().total_size;
   server->changes_listed_ = changes(server->request_counts());
   return server;
@@ -212,10 +214,15 @@ bool PageServer::has_changed_layers(const TenantTimelineId& id) const {
   return timelines_->find(id) != nullptr || !kept->get()->manifest.retired.empty();
 }
 
-Result<EvictionReport> PageServer::evict_layers(const CallOptions& call) {
+EvictionLimits PageServer::eviction_limits() const {
   EvictionLimits limits{.high = mebibytes(settings_.disk_high_mib),
                         .low = mebibytes(settings_.disk_low_mib)};
   if (limits.low == 0) limits.low = limits.high / 5 * 4;
+  return limits;
+}
+
+Result<EvictionReport> PageServer::evict_layers(const CallOptions& call) {
+  const EvictionLimits limits = eviction_limits();
   VARVE_ASSIGN(const EvictionReport report, varve::evict_layers(*timelines_, limits, call));
   if (limits.high == 0) return report;
   metrics_.gauge("varve_local_layer_bytes", "Of layer files in the work directory.")

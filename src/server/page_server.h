@@ -94,6 +94,7 @@ class PageServer {
   // otherwise there is nothing to give up.
   bool has_changed_layers(const TenantTimelineId& id) const;
   // By the settings.
+  EvictionLimits eviction_limits() const;
   Result<EvictionReport> evict_layers(const CallOptions& call);
 
   // Runs the sync engine in the background until stop_sync(), once. Without a remote storage there

@@ -248,6 +248,7 @@ Result<> FrameFetcher::take(size_t frame, ByteView raw) {
   if (file_.has(frame)) return {};
   VARVE_TRY(file_.put(frame, raw));
   options_.counters->bytes += raw.size();
+  if (options_.fetched) options_.fetched(raw.size());
   const std::lock_guard lock(mutex_);
   if (!std::exchange(counted_, true)) ++options_.counters->layers;
   claims_[frame].reset();

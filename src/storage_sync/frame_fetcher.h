@@ -45,6 +45,8 @@ class FrameFetcher {
     // next. Otherwise it is forgotten: that one tries afresh.
     bool report_failed_start = false;
     std::shared_ptr<FetchCounters> counters = std::make_shared<FetchCounters>();
+    // Told the raw bytes of each frame that came, from threads of the transfer pool.
+    std::function<void(uint64_t)> fetched = {};
   };
   // The context and the file outlive it.
   FrameFetcher(const SyncContext& context, PartialLayerFile& file, Options options);

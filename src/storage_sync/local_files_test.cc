@@ -5,6 +5,7 @@
 #include "storage_sync/local_tenant.h"
 #include "storage_sync/nonce_journal.h"
 #include "storage_sync/test_support/sync_fixture.h"
+#include "storage_sync/warm_list.h"
 
 namespace varve {
 namespace {
@@ -161,6 +162,22 @@ TEST_F(LocalFiles, AnAttemptThatCouldNotBeNotedIsNotTakenForNoted) {
   std::filesystem::create_directory(missing);
   VARVE_ASSERT_OK(journal.add(4, Nonce{{1}}));
   EXPECT_TRUE(NonceJournal::open(missing / kNonceJournalFileName).value().contains(Nonce{{1}}));
+}
+
+TEST_F(LocalFiles, AListOfWarmLayersKeepsItsOrderAndNoticesEveryDamage) {
+  const auto file = path(kWarmListFileName);
+  EXPECT_TRUE(WarmList::read(file).failed_with(ErrorCode::kNotFound));
+  const WarmList written{
+      {{.timeline = {kTenant, kTimeline}, .layer = layer_name(2), .used = {200}},
+       {.timeline = {kTenant, TimelineId{{9}}}, .layer = layer_name(1), .used = {100}}}};
+  VARVE_ASSERT_OK(written.write(file));
+  EXPECT_EQ(WarmList::read(file).value(), written);
+  expect_every_damage_is_noticed(file, [&]() -> Result<> {
+    VARVE_TRY(WarmList::read(file));
+    return {};
+  });
+  VARVE_ASSERT_OK(WarmList().write(file));
+  EXPECT_EQ(WarmList::read(file).value(), WarmList());
 }
 
 TEST_F(LocalFiles, AStateIsInSyncUntilMetadataOrLayersChange) {

@@ -35,6 +35,7 @@ Result<LayerCache::Reader> LayerCache::get(const LayerEntry& layer) {
     opened_.wait(lock, [&] { return !slot->opening; });
     if (slot->reader) {
       auto reader = *slot->reader;
+      note_remote_use(*slot);
       surplus = take_surplus();
       lock.unlock();
       return reader;
@@ -50,6 +51,7 @@ Result<LayerCache::Reader> LayerCache::get(const LayerEntry& layer) {
   lock.lock();
   slot->reader = reader;
   slot->opening = false;
+  note_remote_use(*slot);
   // A failure is told to those who wait for it now, and tried afresh by whoever asks next.
   if (!reader.ok()) slots_.remove(slot);
   surplus = take_surplus();
@@ -74,6 +76,22 @@ void LayerCache::forget(const std::set<LayerName>& layers) {
     }
     slot = next;
   }
+}
+
+void LayerCache::forget_copies(const std::set<LayerName>& layers) {
+  std::list<SlotPointer> forgotten;
+  const std::lock_guard lock(mutex_);
+  for (const LayerName& layer : layers) {
+    // The local file that was damaged is another one.
+    damaged_.erase(layer);
+    // Also one that is being opened: whoever waits for that gets it all the same.
+    const auto found = find_slot(layer);
+    if (found != slots_.end()) forgotten.splice(forgotten.end(), slots_, found);
+  }
+}
+
+void LayerCache::note_remote_use(const Slot& slot) const {
+  if (options_.remote_reads && slot.copy) options_.remote_reads->note_use(timeline(), slot.name);
 }
 
 void LayerCache::prefetch(const LayerEntry& layer) {
@@ -138,12 +156,16 @@ Result<LayerCache::Copy> LayerCache::make_copy(const LayerEntry& layer) {
                       layer.name.to_string(), options_.directory.string());
   }
   VARVE_ASSIGN(const auto scratch, scratch_directory());
-  return LayerOnDemand::open(*options_.remote, scratch,
-                             {.log = options_.log,
-                              .layer = layer,
-                              .locator = options_.locator,
-                              .call = options_.call,
-                              .counters = counters_});
+  FrameFetcher::Options options{.log = options_.log,
+                                .layer = layer,
+                                .locator = options_.locator,
+                                .call = options_.call,
+                                .counters = counters_};
+  if (options_.remote_reads) {
+    options.fetched = [reads = options_.remote_reads, timeline = timeline(), name = layer.name](
+                          uint64_t bytes) { reads->note_fetched(timeline, name, bytes); };
+  }
+  return LayerOnDemand::open(*options_.remote, scratch, std::move(options));
 }
 
 class LayerCache::Cursor : public VersionCursor {

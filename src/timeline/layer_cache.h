@@ -15,6 +15,7 @@
 #include "storage_sync/layer_on_demand.h"
 #include "storage_sync/manifest.h"
 #include "storage_sync/sync_context.h"
+#include "timeline/remote_reads.h"
 
 namespace varve {
 
@@ -36,6 +37,8 @@ class LayerCache {
     const SyncContext* remote = nullptr;
     // Asked where a layer is whose object is absent.
     std::shared_ptr<LayerLocator> locator;
+    // Told of what is read of layers that are not local; null: nobody wants to know.
+    std::shared_ptr<RemoteReads> remote_reads = {};
     // Where the scratch directory is made, on first use; made itself when only it is missing.
     std::filesystem::path scratch_parent;
     ReadPattern pattern = ReadPattern::kOnDemand;
@@ -69,6 +72,9 @@ class LayerCache {
   std::map<LayerName, Timestamp> take_uses();
   // Lets go of the files of these layers, whose readers stay usable.
   void forget(const std::set<LayerName>& layers);
+  // Lets go of the partial copies of these layers, which have become local. Readers that are held
+  // stay usable, and go on with them.
+  void forget_copies(const std::set<LayerName>& layers);
 
   // Layers of which anything was fetched from the remote storage so far, and raw bytes.
   struct Fetched {
@@ -98,8 +104,10 @@ class LayerCache {
   Result<Reader> replace(const LayerEntry& layer, const Reader& failed, const Error& error);
   void report_damage(const LayerName& layer, const Error& error);
   Result<std::filesystem::path> scratch_directory();
+  TenantTimelineId timeline() const { return {options_.log.tenant, options_.log.timeline}; }
 
   // With the lock held. What they give up is to be destroyed without it.
+  void note_remote_use(const Slot& slot) const;
   std::list<SlotPointer>::iterator find_slot(const LayerName& layer);
   std::list<SlotPointer> take_surplus();
 

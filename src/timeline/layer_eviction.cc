@@ -8,11 +8,6 @@
 namespace varve {
 namespace {
 
-struct LocalLayers {
-  uint64_t bytes = 0;
-  std::vector<EvictableLayer> evictable;
-};
-
 void note_uses(const OpenTimelines& timelines, const TenantTimelineId& id,
                const std::filesystem::path& directory) {
   const auto timeline = timelines.find(id);
@@ -43,6 +38,14 @@ Result<> add_layers_of(OpenTimelines& timelines, const TenantTimelineId& id, Loc
 
 }  // namespace
 
+Result<LocalLayers> find_local_layers(OpenTimelines& timelines) {
+  LocalLayers local;
+  for (const TimelineInfo& timeline : timelines.tenants().local_timelines()) {
+    VARVE_TRY(add_layers_of(timelines, timeline.id, local));
+  }
+  return local;
+}
+
 std::vector<EvictableLayer> choose_evictions(std::vector<EvictableLayer> layers, uint64_t bytes) {
   std::ranges::sort(layers, {}, &EvictableLayer::used);
   uint64_t freed = 0;
@@ -58,10 +61,7 @@ std::vector<EvictableLayer> choose_evictions(std::vector<EvictableLayer> layers,
 Result<EvictionReport> evict_layers(OpenTimelines& timelines, const EvictionLimits& limits,
                                     const CallOptions& call) {
   if (limits.high == 0) return EvictionReport{};
-  LocalLayers local;
-  for (const TimelineInfo& timeline : timelines.tenants().local_timelines()) {
-    VARVE_TRY(add_layers_of(timelines, timeline.id, local));
-  }
+  VARVE_ASSIGN(LocalLayers local, find_local_layers(timelines));
   EvictionReport report{.local_bytes = local.bytes, .freed = {}};
   if (local.bytes <= limits.high) return report;
 

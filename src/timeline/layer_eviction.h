@@ -19,6 +19,14 @@ struct EvictableLayer {
   Timestamp used;     // Last.
 };
 
+// The copies of layers that a work directory has.
+struct LocalLayers {
+  uint64_t bytes = 0;  // Of all layer files, also of those that are not remote.
+  std::vector<EvictableLayer> evictable;
+};
+// Notes in the files besides when they were used last.
+Result<LocalLayers> find_local_layers(OpenTimelines& timelines);
+
 // Those that were not used for the longest time, until `bytes` or more are freed. Pure.
 std::vector<EvictableLayer> choose_evictions(std::vector<EvictableLayer> layers, uint64_t bytes);
 

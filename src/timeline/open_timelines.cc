@@ -84,6 +84,7 @@ Result<std::shared_ptr<Timeline>> OpenTimelines::open_link(const TenantTimelineI
   options.cache.remote = options_.remote;
   options.cache.scratch_parent = options_.scratch_parent;
   options.is_pinned = [&store = tenants_.store(), id](Lsn lsn) { return store.is_pinned(id, lsn); };
+  options.cache.remote_reads = options_.remote_reads;
   VARVE_ASSIGN(options.ancestor, ancestor_of(kept->get()->manifest.metadata, id, link, call));
   VARVE_ASSIGN(const auto turn, turns_.take(id, "the opening of a timeline", call));
   if (auto open = find(id)) return open;
@@ -99,6 +100,8 @@ Result<std::shared_ptr<Timeline>> OpenTimelines::open_link(const TenantTimelineI
 Result<TenantManager::FreedLayers> OpenTimelines::drop_local_layers(
     const TenantTimelineId& id, const CallOptions& call,
     const TenantManager::LayerPredicate& wanted) {
+  // Before the turn of the files: a layer that is just coming here is then not published.
+  if (options_.remote_reads) options_.remote_reads->forget(id, wanted);
   const auto timeline = find(id);
   if (timeline == nullptr) return tenants_.drop_local_layers(id, call, wanted);
   // Only what its readers know to be remote: without its file they would take it for lost.

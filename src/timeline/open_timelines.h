@@ -22,11 +22,14 @@ class OpenTimelines {
     Timeline::Options timeline = {};
     // Where what is read of layers that are not local is kept.
     std::filesystem::path scratch_parent;
+    // Told of what is read of layers that are not local; null: nobody wants to know.
+    std::shared_ptr<RemoteReads> remote_reads = {};
   };
   // The tenants outlive it.
   OpenTimelines(TenantManager& tenants, Options options);
 
   TenantManager& tenants() { return tenants_; }
+  const Options& options() const { return options_; }
 
   // The one that is open, or else opens it, and its ancestors with it. Conflict when this work
   // directory does not own the tenant, or has not all that is known of the timeline.
@@ -36,7 +39,8 @@ class OpenTimelines {
   // From now on open() opens it anew; whoever has it must have done with it.
   void close(const TenantTimelineId& id);
 
-  // As that of TenantManager, whether the timeline is open or not.
+  // As that of TenantManager, whether the timeline is open or not. What was read of them until then
+  // does not bring them back.
   Result<TenantManager::FreedLayers> drop_local_layers(
       const TenantTimelineId& id, const CallOptions& call,
       const TenantManager::LayerPredicate& wanted = {});
