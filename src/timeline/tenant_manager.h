@@ -105,8 +105,12 @@ class TenantManager {
   // Checks that the timeline may be created, before the work begins.
   Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
   Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn);
-  // A timeline that is what its parent is at `lsn`, without a copy of anything. The parent keeps
-  // that LSN for as long as the branch is there. NotFound when it cannot be read.
+  // Whose history the LSN is of: the timeline's own or, below the LSN at which a branch begins,
+  // that of its ancestor, which alone decides how long it can be read.
+  Result<TenantTimelineId> origin_of(const TenantTimelineId& id, Lsn lsn) const;
+  // A timeline that is what its parent is at `lsn`, without a copy of anything. Its ancestor is the
+  // origin of that LSN, which it keeps for as long as the branch is there. NotFound when it cannot
+  // be read.
   Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
                                        const std::string& name, const CallOptions& call = {});
   // Registers, uploads and publishes a draft that is finished. Nobody finds the timeline before it
@@ -120,7 +124,7 @@ class TenantManager {
   Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress,
                              const CallOptions& call = {});
 
-  // Brings all layers that are not here into the work directory.
+  // Brings all layers that are not here into the work directory, and with them the timeline.
   Result<> prefetch_timeline(const TenantTimelineId& id, const ByteProgress& progress,
                              const CallOptions& call = {});
 
@@ -218,6 +222,8 @@ class TenantManager {
     TenantTurn tenant;
   };
   Result<WholeTenant> take_whole_tenant(const TenantId& id, const CallOptions& call);
+  // Makes a branch that was registered and no more one of this work directory, if that owns it.
+  Result<> begin_registered_branch(const LocalManifest& state, const CallOptions& call);
   // Frees all local files of a timeline of which everything is remote. The rest: in its turns.
   Result<> give_up_copy(KeptTimeline& timeline, const RemoteListing& listing);
   // The writer is that of the tenant.
