@@ -85,9 +85,10 @@ class TenantManager {
   // Deletes all timelines of the tenant, branches before what they begin in, and then the tenant,
   // with a last commit of its log that stays for ever: its ID is never used again, its name is
   // free. After an error or a crash the same call goes on where it was; once the last commit is
-  // made, the next open frees what is left of the local files. The objects of the timelines stay in
-  // the remote storage until they are collected there. Conflict while a timeline is in the making;
-  // a damaged timeline is not deleted, and keeps its tenant.
+  // made, the next open frees what is left of the local files, also where some could not be freed,
+  // which is logged. The objects of the timelines stay in the remote storage until they are
+  // collected there. Conflict while a timeline is in the making; a damaged timeline is not deleted,
+  // and keeps its tenant.
   Result<> delete_tenant(const TenantId& id, const CallOptions& call = {});
 
   // --- timelines ---
@@ -145,7 +146,8 @@ class TenantManager {
                                            const CallOptions& call = {});
 
   // Commits the deletion for good, then frees the local files. Waits for what brings layers of the
-  // timeline here. What a crash leaves is freed by the next open. Conflict while it has branches.
+  // timeline here. What a crash leaves, or cannot be freed, which is logged, the next open frees.
+  // Conflict while it has branches.
   Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
 
   // A reader of the newest state, through the ancestors of a branch; what is read of layers that
@@ -216,6 +218,8 @@ class TenantManager {
                                const ByteProgress& progress, const CallOptions& call);
   // In the turns of the timeline's files and of the tenant.
   Result<> delete_in_turn(const TenantTimelineId& id, const CallOptions& call);
+  // Logs that the local files of something deleted could not all be freed.
+  static void warn_of_what_stays(std::string_view deleted, const Result<>& freed);
   // The turns of a tenant and of the files of all its timelines.
   struct WholeTenant {
     std::vector<LocalStore::FilesTurn> files;

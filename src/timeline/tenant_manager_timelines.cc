@@ -190,7 +190,15 @@ Result<> TenantManager::delete_in_turn(const TenantTimelineId& id, const CallOpt
   directory_->forget_timeline(id);
   store_->forget_timeline(id);
   states_->forget(id);
-  return remove_tree(directory);
+  warn_of_what_stays(fmt::format("timeline {}", id), remove_tree(directory));
+  return {};
+}
+
+// The deletion holds: to call it a failure would have it repeated, which cannot be.
+void TenantManager::warn_of_what_stays(std::string_view deleted, const Result<>& freed) {
+  if (freed.ok()) return;
+  spdlog::warn("{} was deleted, and some of its local files are left for the next start: {}",
+               deleted, freed.error().message());
 }
 
 }  // namespace varve
