@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 
 #include "base/logging.h"
@@ -74,12 +76,42 @@ Error bind_error(const ListenAddress& address, int error) {
 
 }  // namespace
 
-// httplib reads and writes messages and has the threads; connections are ours, for their limits.
+// Whether the calling thread runs a task only for its connection to be refused.
+thread_local bool is_refusing = false;
+
+// Threads for connections, of which so many may wait.
+class BoundedThreadPool : public httplib::TaskQueue {
+ public:
+  BoundedThreadPool(size_t threads, size_t waiting) : most_waiting_(waiting), threads_(threads) {}
+
+  // By the listening thread alone.
+  void enqueue(std::function<void()> task) override {
+    if (waiting_ >= most_waiting_) {
+      is_refusing = true;
+      task();
+      is_refusing = false;
+      return;
+    }
+    ++waiting_;
+    threads_.enqueue([this, task = std::move(task)] {
+      --waiting_;
+      task();
+    });
+  }
+  void shutdown() override { threads_.shutdown(); }
+
+ private:
+  const size_t most_waiting_;
+  std::atomic<size_t> waiting_ = 0;
+  httplib::ThreadPool threads_;
+};
+
+// httplib reads and writes messages; connections are ours, for their limits.
 class HttpServer::Listener : public httplib::Server {
  public:
   Listener(const HttpServerOptions& options, const StopEvent& stop)
       : options_(options), stop_(stop) {
-    new_task_queue = [threads = options.threads] { return new httplib::ThreadPool(threads); };
+    new_task_queue = [this] { return new BoundedThreadPool(options_.threads, options_.waiting); };
     set_keep_alive_max_count(kRequestsPerConnection);
     set_tcp_nodelay(true);
     set_socket_options([](socket_t socket) {
@@ -130,10 +162,17 @@ class HttpServer::Listener : public httplib::Server {
     set_payload_max_length(largest_body_);
     in_flight_ = metrics.gauge("varve_http_requests_in_flight",
                                "Requests of the HTTP API that are being handled.");
+    refused_connections_ =
+        metrics.counter("varve_http_connections_refused_total",
+                        "Connections that were refused because too many waited already.");
   }
 
  private:
   bool process_and_close_socket(socket_t socket) override {
+    if (is_refusing) {
+      refuse_connection(socket);
+      return true;
+    }
     Connection connection(socket, options_.connection, stop_,
                           options_.tls ? options_.tls->context() : nullptr);
     try {
@@ -156,6 +195,27 @@ class HttpServer::Listener : public httplib::Server {
       spdlog::error("http connection ended error=\"{}\"", exception.what());
     }
     return true;
+  }
+
+  // Nobody is waited for: the answer fits into what the system buffers of a new connection.
+  void refuse_connection(socket_t socket) {
+    refused_connections_->add();
+    if (!options_.tls) {
+      const Answer answer = problem(make_error(
+          ErrorCode::kUnavailable, "too many connections wait already: come back later"));
+      std::string text = fmt::format("HTTP/1.1 {} Service Unavailable\r\n", answer.status);
+      for (const auto& [name, value] : answer.headers) {
+        text += fmt::format("{}: {}\r\n", name, value);
+      }
+      text += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+                          answer.content_type, answer.body.size(), answer.body);
+      std::ignore = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      ::shutdown(socket, SHUT_WR);
+      // A close resets a connection of which something is unread, and the answer may go with it.
+      std::array<char, 4096> request{};
+      std::ignore = ::recv(socket, request.data(), request.size(), MSG_DONTWAIT);
+    }
+    ::close(socket);
   }
 
   // What a large body takes is granted where there may be one.
@@ -252,6 +312,7 @@ class HttpServer::Listener : public httplib::Server {
   Metrics* metrics_ = nullptr;
   size_t largest_body_ = 0;
   std::optional<Gauge> in_flight_;
+  std::optional<Counter> refused_connections_;
 };
 
 HttpServer::HttpServer(HttpServerOptions options)

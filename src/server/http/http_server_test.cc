@@ -185,6 +185,33 @@ TEST_F(HttpServerTest, AHandlerThatThrowsIsADefectThatIsTold) {
   EXPECT_THAT(client.receive_until("}"), HasSubstr(R"("code":"Internal")"));
 }
 
+TEST_F(HttpServerTest, AConnectionBeyondThoseThatMayWaitIsRefusedAtOnce) {
+  std::latch handling(1);
+  std::latch go_on(1);
+  start(
+      [&](const Request&) -> Result<Answer> {
+        if (!handling.try_wait()) handling.count_down();
+        go_on.wait();
+        return Answer{.body = "answered"};
+      },
+      {.threads = 1, .waiting = 1});
+  auto handled = std::make_unique<RawClient>(server_->address());
+  ASSERT_TRUE(handled->send(kRequest));
+  handling.wait();
+  RawClient waits(server_->address());
+  ASSERT_TRUE(waits.send(kRequest));
+  RawClient refused(server_->address());
+  const std::string answer = refused.receive_all();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Retry-After: 1\r\n"));
+  EXPECT_THAT(answer, HasSubstr(R"("code":"Unavailable")"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("varve_http_connections_refused_total 1\n"));
+  go_on.count_down();
+  EXPECT_THAT(handled->receive_until("answered"), HasSubstr("answered"));
+  handled.reset();
+  EXPECT_THAT(waits.receive_until("answered"), HasSubstr("answered"));
+}
+
 TEST_F(HttpServerTest, AnAddressInUseIsAConflictThatNamesIt) {
   start_echo();
   const auto second = HttpServer::bind({.address = server_->address()});
