@@ -26,8 +26,9 @@ struct HttpServerOptions {
   ConnectionLimits connection = {};
 };
 
-// Counts varve_http_requests_total, varve_http_request_seconds, varve_http_requests_in_flight and
-// varve_http_connections_refused_total.
+// Counts varve_http_requests_total, varve_http_request_seconds and varve_http_requests_in_flight,
+// and varve_http_connections_refused_total. The first counts what is refused before a handler sees
+// it as well, under the route "unmatched" where there is none.
 class HttpServer {
  public:
   // Takes the address, so that nobody else can have it; nothing is answered yet. Conflict when it
