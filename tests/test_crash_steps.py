@@ -140,6 +140,29 @@ def assert_explained(when, error, kind):
     assert any(path and path in text for path in paths), str(when)
 
 
+@pytest.mark.parametrize("scenario", ["delete"], indirect=True)
+@pytest.mark.parametrize("command, stays", [("timeline delete acme/doomed", ".sst"),
+                                            ("tenant delete acme", "/timelines")])
+def test_a_deletion_holds_where_a_local_file_cannot_be_removed(scenario, command, stays):
+    stage = scenario.stage
+    command = [*command.split(), "--workdir", stage.server.workdir]
+    removals = [step.number for step in stage.steps_of(command)
+                if step.call in ("unlink", "rmdir") and step.path.endswith(stays)]
+    for number in {removals[0], removals[-1]}:
+        when = stage.attempt(command, Interruption(number, "fail", errno.EIO))
+        assert when.outcome.code == 0, when
+        warnings = [line for line in when.outcome.stderr.splitlines() if " warning " in line]
+        assert len(warnings) == 1, when
+        assert "was deleted" in warnings[0] and os.strerror(errno.EIO) in warnings[0], when
+        # A directory may list its files in another order than before.
+        path = when.step.path
+        assert os.path.exists(path), when
+        # The next start frees it.
+        listed = stage.server.json("tenant", "list")
+        assert len(listed) == (0 if "tenant" in command else 1), when
+        assert not os.path.exists(path), when
+
+
 @pytest.mark.parametrize("scenario", ["import into packs", "download", "restore from the remote"],
                          indirect=True)
 def test_interrupted_and_short_writes_are_survived(scenario):

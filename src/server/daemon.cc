@@ -11,8 +11,9 @@
 namespace varve {
 namespace {
 
-// What is lost of the counts of requests when the process is killed.
-constexpr Duration kKeepCountsEvery = std::chrono::minutes(1);
+// What is lost of the counts of requests when the process is killed; and how long what clients have
+// left alone may stay beyond its time.
+constexpr Duration kTidyEvery = std::chrono::minutes(1);
 
 Result<http::HttpServerOptions> http_options(const Settings& settings,
                                              std::shared_ptr<http::TlsIdentity> tls) {
@@ -99,7 +100,8 @@ Daemon::~Daemon() {
 }
 
 Result<> Daemon::run(std::stop_token stop_request) {
-  while (system_clock().sleep(kKeepCountsEvery, stop_request)) {
+  while (system_clock().sleep(kTidyEvery, stop_request)) {
+    api_->give_up_idle();
     auto kept = service_->keep_request_counts();
     if (!kept.ok()) log_error("the counts of requests were not kept", kept.error());
   }

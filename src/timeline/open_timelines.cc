@@ -139,10 +139,14 @@ Result<std::shared_ptr<TimelineReader>> OpenTimelines::open_reader(
 Result<OpenTimelines::Snapshot> OpenTimelines::open_snapshot(
     const TenantTimelineId& id, std::optional<Lsn> lsn, const std::filesystem::path& scratch_parent,
     const CallOptions& call) {
+  TenantTimelineId origin = id;
+  if (lsn) {
+    VARVE_ASSIGN(origin, tenants_.origin_of(id, *lsn));
+  }
   VARVE_ASSIGN(
       auto reader,
-      open_reader(id, scratch_parent.empty() ? options_.scratch_parent : scratch_parent, call));
-  Snapshot snapshot{.timeline = find(id), .lease = {}, .reader = std::move(reader), .lsn = {}};
+      open_reader(origin, scratch_parent.empty() ? options_.scratch_parent : scratch_parent, call));
+  Snapshot snapshot{.timeline = find(origin), .lease = {}, .reader = std::move(reader), .lsn = {}};
   if (snapshot.timeline == nullptr) {
     snapshot.lsn = lsn.value_or(snapshot.reader->metadata().disk_consistent_lsn);
     VARVE_TRY(snapshot.reader->check_readable(snapshot.lsn));

@@ -54,7 +54,8 @@ class OpenTimelines {
     std::shared_ptr<TimelineReader> reader;
     Lsn lsn;
   };
-  // At the last LSN when there is none. NotFound for one that cannot be read. What is not local is
+  // At the last LSN when there is none. NotFound for one that cannot be read. What a branch has of
+  // an ancestor's history is read, and kept readable, there. What is not local is
   // fetched into `scratch_parent`; empty: into that of the options.
   Result<Snapshot> open_snapshot(const TenantTimelineId& id, std::optional<Lsn> lsn,
                                  const std::filesystem::path& scratch_parent,

@@ -122,6 +122,47 @@ TEST_F(OpenTimelinesTest, ABranchReadsWhatItsAncestorGoesOnToCompactAndToCollect
   EXPECT_EQ(get(snapshot(branch->id), 1), "first");
 }
 
+TEST_F(OpenTimelinesTest, WhatABranchHasOfItsAncestorIsKeptAndBranchedThere) {
+  const auto timeline = open_timeline(main_);
+  for (uint64_t lsn = 110; lsn < 160; lsn += 10) {
+    put(*timeline, 1, lsn, fmt::format("at {}", lsn));
+    VARVE_ASSERT_OK(timeline->checkpoint());
+    VARVE_ASSERT_OK(timeline->compact());
+  }
+  const auto branch = manager_->branch_timeline(main_, Lsn{150}, "branch");
+  VARVE_ASSERT_OK(branch);
+  const auto earlier = manager_->branch_timeline(branch->id, Lsn{110}, "earlier");
+  VARVE_ASSERT_OK(earlier);
+  EXPECT_EQ(earlier->metadata.ancestor, main_.timeline);
+  const auto leased = snapshot(branch->id, Lsn{120});
+  collect(*timeline, 150);
+  EXPECT_EQ(get(snapshot(earlier->id), 1), "at 110");
+  EXPECT_EQ(get(leased, 1), "at 120");
+  // Its own metadata may still say that this can be read.
+  EXPECT_TRUE(
+      manager_->branch_timeline(branch->id, Lsn{130}, "late").failed_with(ErrorCode::kNotFound));
+  EXPECT_TRUE(
+      timelines_->open_snapshot(branch->id, Lsn{130}, {}, {}).failed_with(ErrorCode::kNotFound));
+}
+
+TEST_F(OpenTimelinesTest, ABranchOfWhichACrashLeftTheRegistrationAloneIsBegunByAPrefetch) {
+  fail({{.operation = Operation::kPut, .fault = Fault::fail_after(), .key = "/tenant/"}});
+  EXPECT_FALSE(manager_->branch_timeline(main_, Lsn{100}, "branch").ok());
+  heal();
+  open_manager();
+  const auto branch = manager_->timeline("acme/branch");
+  VARVE_ASSERT_OK(branch);
+  EXPECT_TRUE(timelines_->open(branch->id, {}).failed_with(ErrorCode::kConflict));
+  VARVE_ASSERT_OK(manager_->prefetch_timeline(branch->id, {}));
+  put(*open_timeline(branch->id), 1, 110, "of the branch");
+  VARVE_ASSERT_OK(open_timeline(branch->id)->checkpoint());
+  VARVE_ASSERT_OK(manager_->sync_timeline(branch->id, {}));
+  open_manager();
+  EXPECT_EQ(manager_->timeline("acme/branch")->remote_consistent_lsn, Lsn{110});
+  EXPECT_EQ(get(snapshot(branch->id), 1), "of the branch");
+  EXPECT_EQ(get(snapshot(branch->id), 3), as_text(value_of(3, 1)));
+}
+
 TEST_F(OpenTimelinesTest, WhatIsNotOwnedOrNotHereIsReadAndNotOpened) {
   test_support::Server other(storage, clock, 2);
   auto elsewhere = open(other).value();

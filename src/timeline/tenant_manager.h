@@ -88,9 +88,10 @@ class TenantManager {
   // Deletes all timelines of the tenant, branches before what they begin in, and then the tenant,
   // with a last commit of its log that stays for ever: its ID is never used again, its name is
   // free. After an error or a crash the same call goes on where it was; once the last commit is
-  // made, the next open frees what is left of the local files. The objects of the timelines stay in
-  // the remote storage until they are collected there. Conflict while a timeline is in the making;
-  // a damaged timeline is not deleted, and keeps its tenant.
+  // made, the next open frees what is left of the local files, also where some could not be freed,
+  // which is logged. The objects of the timelines stay in the remote storage until they are
+  // collected there. Conflict while a timeline is in the making; a damaged timeline is not deleted,
+  // and keeps its tenant.
   Result<> delete_tenant(const TenantId& id, const CallOptions& call = {});
 
   // --- timelines ---
@@ -108,8 +109,12 @@ class TenantManager {
   // Checks that the timeline may be created, before the work begins.
   Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
   Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn);
-  // A timeline that is what its parent is at `lsn`, without a copy of anything. The parent keeps
-  // that LSN for as long as the branch is there. NotFound when it cannot be read.
+  // Whose history the LSN is of: the timeline's own or, below the LSN at which a branch begins,
+  // that of its ancestor, which alone decides how long it can be read.
+  Result<TenantTimelineId> origin_of(const TenantTimelineId& id, Lsn lsn) const;
+  // A timeline that is what its parent is at `lsn`, without a copy of anything. Its ancestor is the
+  // origin of that LSN, which it keeps for as long as the branch is there. NotFound when it cannot
+  // be read.
   Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
                                        const std::string& name, const CallOptions& call = {});
   // Keeps an LSN readable, whatever is collected, until it is unpinned: noted in the tenant's log.
@@ -133,7 +138,7 @@ class TenantManager {
   Result<bool> sync_timeline(const TenantTimelineId& id, const ByteProgress& progress,
                              const CallOptions& call = {});
 
-  // Brings all layers that are not here into the work directory.
+  // Brings all layers that are not here into the work directory, and with them the timeline.
   Result<> prefetch_timeline(const TenantTimelineId& id, const ByteProgress& progress,
                              const CallOptions& call = {});
 
@@ -167,7 +172,8 @@ class TenantManager {
   bool may_have_garbage(const TenantId& id) const;
 
   // Commits the deletion for good, then frees the local files. Waits for what brings layers of the
-  // timeline here. What a crash leaves is freed by the next open. Conflict while it has branches.
+  // timeline here. What a crash leaves, or cannot be freed, which is logged, the next open frees.
+  // Conflict while it has branches.
   Result<> delete_timeline(const TenantTimelineId& id, const CallOptions& call = {});
 
   // A reader of the newest state, through the ancestors of a branch; what is read of layers that
@@ -240,12 +246,16 @@ class TenantManager {
                                const ByteProgress& progress, const CallOptions& call);
   // In the turns of the timeline's files and of the tenant.
   Result<> delete_in_turn(const TenantTimelineId& id, const CallOptions& call);
+  // Logs that the local files of something deleted could not all be freed.
+  static void warn_of_what_stays(std::string_view deleted, const Result<>& freed);
   // The turns of a tenant and of the files of all its timelines.
   struct WholeTenant {
     std::vector<LocalStore::FilesTurn> files;
     TenantTurn tenant;
   };
   Result<WholeTenant> take_whole_tenant(const TenantId& id, const CallOptions& call);
+  // Makes a branch that was registered and no more one of this work directory, if that owns it.
+  Result<> begin_registered_branch(const LocalManifest& state, const CallOptions& call);
   // Frees all local files of a timeline of which everything is remote. The rest: in its turns.
   Result<> give_up_copy(KeptTimeline& timeline, const RemoteListing& listing);
   // The writer is that of the tenant.

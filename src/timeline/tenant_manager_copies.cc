@@ -43,14 +43,31 @@ Result<bool> TenantManager::sync_timeline(const TenantTimelineId& id, const Byte
   return true;
 }
 
+Result<> TenantManager::begin_registered_branch(const LocalManifest& state,
+                                                const CallOptions& call) {
+  const TenantTimelineId& id = state.manifest.id;
+  if (!store_->tenant(id.tenant)->get()->check_owned().ok()) return {};
+  VARVE_ASSIGN(const auto files_turn, store_->take_files_turn(id, call));
+  VARVE_TRY(directory_->timeline(id));
+  VARVE_TRY(create_directories_durably(store_->timeline_directory(id)));
+  const auto kept = store_->find_or_add_timeline(state);
+  VARVE_TRY(kept->change([](LocalManifest&) -> Result<> { return {}; }));
+  note_ready(id);
+  return {};
+}
+
 Result<> TenantManager::prefetch_timeline(const TenantTimelineId& id, const ByteProgress& progress,
                                           const CallOptions& call) {
   const JoinedCall joined(options_.call, call);
   VARVE_ASSIGN(const KnownTimeline timeline, directory_->timeline(id));
   VARVE_ASSIGN(const Standing standing, this->standing(id, timeline, joined.options()));
-  // What was never uploaded is here.
+  if (options_.remote == nullptr) return {};
   const uint64_t head = standing.newest->head.sequence;
-  if (options_.remote == nullptr || head == 0) return {};
+  if (head == 0) {
+    // What was never uploaded is here, save a branch of which a crash left the registration alone.
+    return standing.local == nullptr ? begin_registered_branch(*standing.newest, joined.options())
+                                     : Result<>();
+  }
   TimelineSyncRunner runner(*options_.remote, *store_, without_task(progress));
   VARVE_TRY(runner.run(SyncTask::download(id, head), joined.options()));
   note_ready(id);

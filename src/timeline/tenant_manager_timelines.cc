@@ -4,6 +4,7 @@
 #include "base/logging.h"
 #include "fs/directory.h"
 #include "runtime/joined_call.h"
+#include "timeline/ancestry.h"
 #include "timeline/tenant_manager.h"
 
 namespace varve {
@@ -43,13 +44,27 @@ Result<TimelineMetadata> TenantManager::branch_point(const TenantTimelineId& par
   return metadata;
 }
 
+Result<TenantTimelineId> TenantManager::origin_of(const TenantTimelineId& id, Lsn lsn) const {
+  TenantTimelineId origin = id;
+  for (size_t links = 0; links <= kMaximumAncestors; ++links) {
+    VARVE_ASSIGN(const KnownTimeline timeline, directory_->timeline(origin));
+    const auto& registration = timeline.registration;
+    if (!registration || !registration->ancestor || registration->ancestor_lsn <= lsn) {
+      return origin;
+    }
+    origin.timeline = *registration->ancestor;
+  }
+  return make_error(ErrorCode::kCorrupted, "timeline {} has too many ancestors", id);
+}
+
 Result<TimelineInfo> TenantManager::branch_timeline(const TenantTimelineId& parent, Lsn lsn,
                                                     const std::string& name,
                                                     const CallOptions& call) {
   const JoinedCall joined(options_.call, call);
   VARVE_TRY(directory_->timeline(parent));
   VARVE_TRY(check_new_timeline(parent.tenant, name));
-  VARVE_ASSIGN(const TimelineMetadata metadata, branch_point(parent, lsn, joined.options()));
+  VARVE_ASSIGN(const TenantTimelineId origin, origin_of(parent, lsn));
+  VARVE_ASSIGN(const TimelineMetadata metadata, branch_point(origin, lsn, joined.options()));
   VARVE_ASSIGN(TimelineDraft draft, start_timeline(parent.tenant, lsn));
   VARVE_TRY(draft.finish(metadata));
   return commit_timeline(std::move(draft), name, {}, call);
@@ -178,7 +193,15 @@ Result<> TenantManager::delete_in_turn(const TenantTimelineId& id, const CallOpt
   directory_->forget_timeline(id);
   store_->forget_timeline(id);
   states_->forget(id);
-  return remove_tree(directory);
+  warn_of_what_stays(fmt::format("timeline {}", id), remove_tree(directory));
+  return {};
+}
+
+// The deletion holds: to call it a failure would have it repeated, which cannot be.
+void TenantManager::warn_of_what_stays(std::string_view deleted, const Result<>& freed) {
+  if (freed.ok()) return;
+  spdlog::warn("{} was deleted, and some of its local files are left for the next start: {}",
+               deleted, freed.error().message());
 }
 
 }  // namespace varve

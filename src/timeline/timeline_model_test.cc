@@ -1,58 +1,129 @@
-// A timeline does what a plain map of all versions would do, whatever happens to it.
+// The timelines of a tenant do what a plain map of all versions would do, whatever happens to them,
+// and wherever the remote storage is.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <iostream>
 
 #include "base/random.h"
-#include "storage_sync/remote_gc.h"
+#include "timeline/kept_points.h"
+#include "timeline/layer_eviction.h"
+#include "timeline/test_support/append_redo.h"
+#include "timeline/test_support/manager_fixture.h"
+#include "timeline/test_support/model_storages.h"
 #include "timeline/test_support/timeline_fixture.h"
+#include "timeline/test_support/version_model.h"
 
 namespace varve {
 namespace {
 
-using test_support::key_of;
-using test_support::kKeys;
-using test_support::kLog;
 using test_support::kStart;
-using test_support::kTimeline;
-using test_support::TimelineTest;
+using test_support::model_cases;
+using test_support::ModelCase;
+using test_support::StorageKind;
+using test_support::VersionModel;
 
-// Every value of every key at every LSN.
-class Model {
- public:
-  void put(uint32_t key, uint64_t lsn, const std::string& value) { values_[key][lsn] = value; }
-  std::optional<std::string> get(uint32_t key, uint64_t lsn) const {
-    const auto versions = values_.find(key);
-    if (versions == values_.end()) return std::nullopt;
-    const auto after = versions->second.upper_bound(lsn);
-    if (after == versions->second.begin()) return std::nullopt;
-    return std::prev(after)->second;
-  }
-  void forget_after(uint64_t lsn) {
-    for (auto& [key, versions] : values_) versions.erase(versions.upper_bound(lsn), versions.end());
-  }
+constexpr uint32_t kKeys = test_support::kKeys;
+// A branch of a branch of a branch, and one beside them.
+constexpr size_t kMaximumTimelines = 5;
 
- private:
-  std::map<uint32_t, std::map<uint64_t, std::string>> values_;
+// A timeline, and what it is to hold.
+struct ModelledTimeline {
+  TenantTimelineId id;
+  std::optional<TimelineId> ancestor = {};
+  // What lies below is its ancestor's, which may have given it up.
+  uint64_t start = kStart.value;
+  // It can be read from here on.
+  uint64_t cutoff = kStart.value;
+  VersionModel versions = {};
 };
 
-class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterface<uint64_t> {
+// Members that must be there before the storage is made.
+struct ModelDirectory {
+  TemporaryDirectory directory_ =
+      TemporaryDirectory::create("varve-", test_support::scratch()).value();
+};
+
+class TimelineModelTest : private ModelDirectory,
+                          public test_support::ManagerTest,
+                          public ::testing::WithParamInterface<ModelCase> {
  protected:
+  TimelineModelTest()
+      : ManagerTest([this](Clock& times) {
+          return test_support::make_model_storage(GetParam().storage, times, directory_.path());
+        }) {}
+
   void SetUp() override {
-    options_.cache = {
-        .log = kLog, .remote = &server.context(), .scratch_parent = directory_.path()};
-    TimelineTest::SetUp();
-    for (uint32_t i = 0; i < kKeys; i += 2) {
-      model_.put(i, kStart.value, fmt::format("base {}", i));
-    }
+    SyncOptions& options = server.context().options;
+    // Some commits take packs besides.
+    if (below(2) == 0) options.inline_limit = 2000;
+    // Other storages than that in memory have clocks of their own, which nobody moves.
+    if (GetParam().storage != StorageKind::kMemory) options.grace_period = Duration::zero();
+    std::filesystem::create_directory(work_directory());
+    open_manager();
+    tenant_ = manager_->create_tenant({}, "acme").value().id;
+    import_main();
   }
 
-  uint64_t below(uint64_t limit) { return random_.next() % limit; }
+  // What happened is told when the test fails.
+  void TearDown() override {
+    if (HasFailure()) std::cerr << fmt::format("What happened:\n{}\n", fmt::join(story_, "\n"));
+  }
+  void tell(std::string what) { story_.push_back(std::move(what)); }
 
-  void ingest_some() {
-    const uint64_t before = timeline_->last_record_lsn().value;
-    uint64_t lsn = before;
+  uint64_t below(uint64_t limit) { return random_.next() % limit; }
+  std::filesystem::path work_directory() const { return directory_ / "work"; }
+
+  void open_manager() {
+    tell("start");
+    timelines_.reset();
+    manager_.reset();
+    auto opened = TenantManager::open({.work_directory = work_directory(),
+                                       .remote = &server.context(),
+                                       .clock = &clock,
+                                       .random = &server.random(),
+                                       .layer_size = kLayerSize,
+                                       .redo = redo_});
+    VARVE_ASSERT_OK(opened);
+    manager_ = std::make_unique<TenantManager>(*std::move(opened));
+    timelines_ = std::make_unique<OpenTimelines>(
+        *manager_, OpenTimelines::Options{.remote = &server.context(),
+                                          .timeline = {.compaction = {.merged_layers = 3,
+                                                                      .layers_above_image = 2,
+                                                                      .layer_size = kLayerSize},
+                                                       .redo = redo_},
+                                          .scratch_parent = directory_.path()});
+  }
+
+  // Half of the keys are there from the start.
+  void import_main() {
+    auto draft = manager_->start_timeline(tenant_, kStart);
+    VARVE_ASSERT_OK(draft);
+    ModelledTimeline main;
+    for (uint32_t key = 0; key < kKeys; key += 2) {
+      const std::string value = fmt::format("base {}", key);
+      VARVE_ASSERT_OK(draft->put_image(test_support::key_of(key), as_bytes(value)));
+      main.versions.put(key, kStart.value, value);
+    }
+    VARVE_ASSERT_OK(draft->finish({.disk_consistent_lsn = kStart, .gc_cutoff_lsn = kStart}));
+    const auto made = manager_->commit_timeline(*std::move(draft), "main", {});
+    VARVE_ASSERT_OK(made);
+    main.id = made->id;
+    all_.push_back(std::move(main));
+  }
+
+  ModelledTimeline& any() { return all_[below(all_.size())]; }
+  // One that can be opened, unless the test has failed already.
+  std::shared_ptr<Timeline> open_timeline(const ModelledTimeline& modelled) {
+    auto opened = timelines_->open(modelled.id, {});
+    EXPECT_TRUE(opened.ok()) << opened.error().message();
+    return opened.ok() ? *opened : nullptr;
+  }
+
+  // --- what happens to one timeline ---
+
+  void ingest_some(ModelledTimeline& to, Timeline& timeline) {
+    uint64_t lsn = timeline.last_record_lsn().value;
     std::vector<std::string> values;
     std::vector<Version> versions;
     const uint64_t count = 1 + below(6);
@@ -60,164 +131,393 @@ class TimelineModelTest : public TimelineTest, public ::testing::WithParamInterf
     for (uint64_t i = 0; i < count; ++i) {
       lsn += 1 + below(3);
       const auto key = static_cast<uint32_t>(below(kKeys));
-      const auto current = model_.get(key, lsn);
+      const auto current = to.versions.get(key, lsn);
       const bool image = !current || below(8) == 0;
       // Large enough for a merge to need several layer files.
       values.push_back(fmt::format("{}{}{}", image ? "image " : "+", lsn,
                                    std::string(below(1000), static_cast<char>('a' + lsn % 26))));
-      versions.push_back({.key = key_of(key),
+      versions.push_back({.key = test_support::key_of(key),
                           .lsn = Lsn{lsn},
                           .kind = image ? ValueKind::kImage : ValueKind::kRecord,
                           .value = as_bytes(values.back())});
-      model_.put(key, lsn, image ? values.back() : *current + values.back());
+      to.versions.put(key, lsn, image ? values.back() : *current + values.back());
     }
     lsn += below(2);
-    VARVE_ASSERT_OK(timeline_->ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, versions));
+    VARVE_ASSERT_OK(timeline.ingest({.start = Lsn{lsn - 1}, .end = Lsn{lsn}}, versions));
+    tell(fmt::format("{} up to {}", to.id.timeline, lsn));
   }
 
-  void crash() {
-    open();
-    model_.forget_after(timeline_->last_record_lsn().value);
+  Result<> upload(const ModelledTimeline& each) {
+    tell(fmt::format("upload {}", each.id.timeline));
+    VARVE_TRY(manager_->sync_timeline(each.id, {}));
+    if (const auto open = timelines_->find(each.id)) open->take_over_uploads();
+    return {};
   }
 
-  void upload() {
-    VARVE_ASSERT_OK(upload_timeline(server.context(), {.writer = server.writer}, *kept_, {}, {}));
-    timeline_->take_over_uploads();
+  Result<> collect(ModelledTimeline& each) {
+    VARVE_ASSIGN(const auto timeline, timelines_->open(each.id, {}));
+    const uint64_t last = timeline->disk_consistent_lsn().value;
+    const uint64_t kept = below(std::min<uint64_t>(last - each.start + 1, 20));
+    each.cutoff = std::max(each.cutoff, last - kept);
+    tell(fmt::format("collect {} below {}", each.id.timeline, each.cutoff));
+    VARVE_TRY(timeline->collect_garbage(Lsn{each.cutoff}, [&] {
+      return find_kept_points(manager_->store().tenant(tenant_)->get()->manifest,
+                                each.id.timeline);
+    }));
+    return {};
   }
 
-  void collect_remotely() {
-    if (kept_->get()->head.sequence == 0) return;
+  Result<> collect_remotely(const ModelledTimeline& each) {
     clock.advance(std::chrono::minutes(below(100)));
-    VARVE_ASSERT_OK(collect_remote_garbage(server.context(), *kept_, {}));
+    tell(fmt::format("collect objects of {}", each.id.timeline));
+    VARVE_TRY(manager_->collect_garbage(each.id));
+    return {};
   }
 
   // Frees the local copy of some layers that are remote.
-  void evict() {
-    for (const LayerEntry& layer : layers()) {
-      if (!layer.stored.is_remote() || below(2) == 0) continue;
-      VARVE_ASSERT_OK(remove_file(kept_->directory() / layer.name.to_string()));
+  Result<> drop_some_layers(const ModelledTimeline& each) {
+    tell(fmt::format("drop layers of {}", each.id.timeline));
+    VARVE_TRY(timelines_->drop_local_layers(each.id, {},
+                                            [this](const LayerName&) { return below(2) == 0; }));
+    return {};
+  }
+
+  Result<> evict() {
+    tell("evict");
+    VARVE_TRY(evict_layers(*timelines_, {.high = 1 + below(20'000), .low = below(10'000)}, {}));
+    return {};
+  }
+
+  // --- branches ---
+
+  static std::string branch_name(size_t number) { return fmt::format("branch-{}", number); }
+
+  // As a server does it: nothing that the branch needs is given up before it is registered.
+  Result<> make_branch(const ModelledTimeline& parent, Lsn lsn) {
+    VARVE_ASSIGN(const auto snapshot, timelines_->open_snapshot(parent.id, lsn, {}, {}));
+    VARVE_TRY(manager_->branch_timeline(parent.id, lsn, branch_name(branches_), {}));
+    return {};
+  }
+
+  void note_branch(const ModelledTimeline& parent, Lsn lsn) {
+    const auto made = manager_->timeline("acme/" + branch_name(branches_++));
+    if (made.failed_with(ErrorCode::kNotFound)) return;
+    VARVE_ASSERT_OK(made);
+    // A crash after the registration leaves it in the remote storage alone.
+    VARVE_ASSERT_OK(manager_->prefetch_timeline(made->id, {}));
+    ModelledTimeline branch{.id = made->id,
+                            .ancestor = made->metadata.ancestor,
+                            .start = lsn.value,
+                            .cutoff = lsn.value,
+                            .versions = parent.versions};
+    branch.versions.forget_after(lsn.value);
+    tell(fmt::format("branch {} of {} at {}", branch.id.timeline, parent.id.timeline, lsn.value));
+    all_.push_back(std::move(branch));
+  }
+
+  void branch(bool is_interrupted) {
+    if (all_.size() == kMaximumTimelines) return;
+    const ModelledTimeline parent = any();
+    // What a branch rests on must not be lost with the work directory.
+    for (const ModelledTimeline& each : all_) VARVE_ASSERT_OK(upload(each));
+    const uint64_t last = open_timeline(parent)->disk_consistent_lsn().value;
+    const Lsn lsn{kStart.value + below(last - kStart.value + 1)};
+    if (is_interrupted) interrupt();
+    const auto made = make_branch(parent, lsn);
+    if (is_interrupted) {
+      heal();
+      open_manager();
+    } else if (lsn.value >= parent.cutoff) {
+      VARVE_ASSERT_OK(made);
+    } else if (!made.ok()) {
+      ASSERT_TRUE(made.failed_with(ErrorCode::kNotFound)) << made.error().message();
+    }
+    note_branch(parent, lsn);
+  }
+
+  void delete_branch(bool is_interrupted) {
+    const auto leaf = std::ranges::find_if(all_, [&](const ModelledTimeline& each) {
+      return each.ancestor && std::ranges::none_of(all_, [&](const ModelledTimeline& other) {
+               return other.ancestor == each.id.timeline;
+             });
+    });
+    if (leaf == all_.end()) return;
+    tell(fmt::format("delete {}", leaf->id.timeline));
+    timelines_->close(leaf->id);
+    if (is_interrupted) {
+      interrupt();
+      std::ignore = manager_->delete_timeline(leaf->id);
+      heal();
+      open_manager();
+    }
+    if (manager_->has_timeline(leaf->id)) {
+      VARVE_ASSERT_OK(manager_->delete_timeline(leaf->id));
+    }
+    EXPECT_FALSE(manager_->has_timeline(leaf->id));
+    all_.erase(leaf);
+  }
+
+  // --- what happens to the server ---
+
+  // From now on requests fail, some of them after having been carried out.
+  void interrupt() {
+    tell("from now on requests fail");
+    storage.set_script(
+        random_faults(random_.next(), 0.2, {Fault::fail_before(), Fault::fail_after()}));
+  }
+
+  // Only what is in files is there.
+  void restart() {
+    open_manager();
+    note_what_is_left();
+  }
+
+  void note_what_is_left() {
+    for (ModelledTimeline& each : all_) {
+      const auto timeline = open_timeline(each);
+      ASSERT_NE(timeline, nullptr);
+      each.versions.forget_after(timeline->last_record_lsn().value);
+      const Lsn collected = timeline->reader()->view()->layers->manifest->metadata.gc_cutoff_lsn;
+      each.cutoff = std::max(each.start, collected.value);
     }
   }
 
   // Only the remote storage is left.
   void lose_work_directory() {
-    const LogHead head = kept_->get()->head;
-    if (head.sequence == 0) return;
-    timeline_.reset();
-    VARVE_ASSERT_OK(remove_tree(kept_->directory()));
-    VARVE_ASSERT_OK(create_directories_durably(kept_->directory()));
-    const auto commit = read_timeline_commit(storage, kLog, head.sequence, {});
-    VARVE_ASSERT_OK(commit);
-    LocalManifest local = LocalManifest::from_commit(
-        {head.sequence, commit->tail.trailer.checksum()}, commit->manifest, commit->stored);
-    local.head_seen = server.context().clock.boot_time();
-    VARVE_ASSERT_OK(local.write(kept_->directory()));
-    crash();
-    // What was given up since the commit is there again.
-    cutoff_ = commit->manifest.metadata.gc_cutoff_lsn.value;
-    std::erase_if(pins_, [&](Lsn pin) { return timeline_->last_record_lsn() < pin; });
+    tell("the work directory is lost");
+    timelines_.reset();
+    manager_.reset();
+    VARVE_ASSERT_OK(remove_tree(work_directory() / "tenants"));
+    open_manager();
+    VARVE_ASSERT_OK(manager_->attach_tenant(tenant_));
+    note_what_is_left();
   }
 
-  void collect() {
-    const uint64_t last = timeline_->disk_consistent_lsn().value;
-    cutoff_ = std::max(cutoff_, last - below(std::min<uint64_t>(last - kStart.value + 1, 20)));
-    pins_.insert(Lsn{cutoff_ + below(last - cutoff_ + 1)});
-    VARVE_ASSERT_OK(timeline_->collect_garbage(Lsn{cutoff_}, [&] { return std::set<Lsn>(pins_); }));
+  void upload_everything() {
+    for (const ModelledTimeline& each : all_) {
+      const auto timeline = open_timeline(each);
+      ASSERT_NE(timeline, nullptr);
+      VARVE_ASSERT_OK(timeline->checkpoint());
+      VARVE_ASSERT_OK(upload(each));
+    }
   }
 
-  void expect_same_at(VersionSource& source, uint64_t lsn) {
-    std::map<Key, std::string> expected;
+  void detach_and_attach(bool is_interrupted) {
+    upload_everything();
+    for (const ModelledTimeline& each : all_) timelines_->close(each.id);
+    tell("detach");
+    if (is_interrupted) interrupt();
+    const auto detached = manager_->detach_tenant(tenant_);
+    if (is_interrupted) {
+      std::ignore = manager_->attach_tenant(tenant_);
+      heal();
+      open_manager();
+    } else {
+      VARVE_ASSERT_OK(detached);
+      EXPECT_FALSE(std::filesystem::exists(timeline_directory(work_directory(), all_.front().id)));
+      expect_same_somewhere();
+      EXPECT_EQ(timelines_->find(all_.front().id), nullptr) << "nobody may write to it";
+    }
+    if (!manager_->tenant("acme")->owned) {
+      VARVE_ASSERT_OK(manager_->attach_tenant(tenant_));
+    }
+    note_what_is_left();
+  }
+
+  // Something is begun, requests fail, and the server crashes.
+  void crash() {
+    switch (below(4)) {
+      case 0:
+        return restart();
+      case 1:
+        branch(true);
+        break;
+      case 2:
+        delete_branch(true);
+        break;
+      default:
+        interrupt();
+        std::ignore = upload(any());
+        std::ignore = collect_remotely(any());
+        std::ignore = drop_some_layers(any());
+        heal();
+        open_manager();
+    }
+    note_what_is_left();
+  }
+
+  // --- what must hold ---
+
+  using Values = std::map<Key, std::string>;
+  static Result<Values> scan(VersionSource& source, Lsn lsn) {
+    Values found;
+    VARVE_TRY(source.scan(KeyRange::all(), lsn, [&](const Key& key, ByteView image) -> Result<> {
+      EXPECT_TRUE(found.empty() || found.rbegin()->first < key);
+      found.emplace(key, as_text(image));
+      return {};
+    }));
+    return found;
+  }
+  static Values expected_at(const ModelledTimeline& each, uint64_t lsn) {
+    Values expected;
     for (uint32_t key = 0; key < kKeys; ++key) {
-      const auto value = model_.get(key, lsn);
-      if (value) expected.emplace(key_of(key), *value);
+      if (auto value = each.versions.get(key, lsn)) {
+        expected.emplace(test_support::key_of(key), *std::move(value));
+      }
     }
-    EXPECT_EQ(scan(source, KeyRange::all(), Lsn{lsn}), expected) << "at " << lsn;
+    return expected;
+  }
+
+  void expect_same_at(const ModelledTimeline& each, VersionSource& source, uint64_t lsn) {
+    const auto found = scan(source, Lsn{lsn});
+    VARVE_ASSERT_OK(found);
+    ASSERT_EQ(*found, expected_at(each, lsn)) << each.id.to_string() << " at " << lsn;
     const auto key = static_cast<uint32_t>(below(kKeys));
-    EXPECT_EQ(get(source, key, lsn), model_.get(key, lsn).value_or("NotFound"))
-        << key << " at " << lsn;
-  }
-
-  // What a branch that begins there, and has nothing of its own, reads.
-  void expect_same_on_branch(Lsn lsn) {
-    TimelineManifest branch;
-    branch.metadata = {.disk_consistent_lsn = lsn, .ancestor = kTimeline, .ancestor_lsn = lsn};
-    TimelineReader reader(branch, {.ancestor = timeline_->reader(), .redo = options_.redo});
-    expect_same_at(reader, lsn.value);
-  }
-
-  void expect_same() {
-    for (uint64_t lsn = cutoff_; lsn <= timeline_->last_record_lsn().value; ++lsn) {
-      expect_same_at(*timeline_, lsn);
+    const auto value = source.get(test_support::key_of(key), Lsn{lsn});
+    const auto expected = each.versions.get(key, lsn);
+    if (expected) {
+      VARVE_ASSERT_OK(value);
+      ASSERT_EQ(as_text(*value), *expected) << key << " at " << lsn;
+    } else {
+      ASSERT_TRUE(value.failed_with(ErrorCode::kNotFound)) << key << " at " << lsn;
     }
-    for (const Lsn pin : pins_) expect_same_on_branch(pin);
   }
 
-  uint64_t cutoff_ = kStart.value;
-  std::set<Lsn> pins_;
-  Model model_;
-  SeededRandom random_{GetParam()};
+  // What lies below is read, or is known not to be kept; never anything else.
+  void expect_same_or_given_up(const ModelledTimeline& each, VersionSource& source, uint64_t lsn) {
+    const auto found = scan(source, Lsn{lsn});
+    if (found.ok()) {
+      ASSERT_EQ(*found, expected_at(each, lsn)) << each.id.to_string() << " at " << lsn;
+    } else {
+      ASSERT_TRUE(found.failed_with(ErrorCode::kNotFound)) << found.error().message();
+    }
+  }
+
+  void expect_same_somewhere() {
+    const ModelledTimeline& each = any();
+    const auto snapshot = timelines_->open_snapshot(each.id, std::nullopt, {}, {});
+    VARVE_ASSERT_OK(snapshot);
+    const uint64_t last = snapshot->lsn.value;
+    expect_same_at(each, *snapshot->reader, each.cutoff + below(last - each.cutoff + 1));
+    expect_same_or_given_up(each, *snapshot->reader, kStart.value + below(last - kStart.value + 1));
+  }
+
+  void expect_same_everywhere() {
+    for (const ModelledTimeline& each : all_) {
+      const auto timeline = open_timeline(each);
+      ASSERT_NE(timeline, nullptr);
+      const uint64_t last = timeline->last_record_lsn().value;
+      for (uint64_t lsn = kStart.value; lsn < each.cutoff; ++lsn) {
+        expect_same_or_given_up(each, *timeline, lsn);
+      }
+      for (uint64_t lsn = each.cutoff; lsn <= last; ++lsn) expect_same_at(each, *timeline, lsn);
+    }
+  }
+
+  void do_something() {
+    ModelledTimeline& each = any();
+    const auto timeline = open_timeline(each);
+    ASSERT_NE(timeline, nullptr);
+    switch (below(20)) {
+      case 0:
+        return timeline->freeze();
+      case 1:
+        tell(fmt::format("flush {}", each.id.timeline));
+        VARVE_ASSERT_OK(timeline->flush());
+        break;
+      case 2:
+        tell(fmt::format("checkpoint {}", each.id.timeline));
+        VARVE_ASSERT_OK(timeline->checkpoint());
+        break;
+      case 3:
+        tell(fmt::format("compact {}", each.id.timeline));
+        VARVE_ASSERT_OK(timeline->compact());
+        break;
+      case 4:
+        VARVE_ASSERT_OK(upload(each));
+        break;
+      case 5:
+        VARVE_ASSERT_OK(drop_some_layers(each));
+        break;
+      case 6:
+        VARVE_ASSERT_OK(collect_remotely(each));
+        break;
+      case 7:
+        VARVE_ASSERT_OK(collect(each));
+        break;
+      case 8:
+        return branch(false);
+      case 9:
+        return do_something_rare();
+      default:
+        ingest_some(each, *timeline);
+    }
+  }
+
+  void do_something_rare() {
+    switch (below(8)) {
+      case 0:
+        return lose_work_directory();
+      case 1:
+        return detach_and_attach(false);
+      case 2:
+        return detach_and_attach(true);
+      case 3:
+        return delete_branch(false);
+      case 4:
+        VARVE_ASSERT_OK(manager_->prefetch_timeline(any().id, {}));
+        break;
+      case 5:
+        VARVE_ASSERT_OK(evict());
+        break;
+      default:
+        crash();
+    }
+  }
+
+  static constexpr uint64_t kLayerSize = 600;
+  const std::shared_ptr<Redo> redo_ = std::make_shared<test_support::AppendRedo>();
+  SeededRandom random_{GetParam().seed};
+  std::unique_ptr<TenantManager> manager_;
+  std::unique_ptr<OpenTimelines> timelines_;
+  TenantId tenant_;
+  std::vector<ModelledTimeline> all_;
+  size_t branches_ = 0;
+  std::vector<std::string> story_;
 };
 
 TEST_P(TimelineModelTest, EveryKeyIsReadAtEveryLsn) {
   for (int step = 0; step < 150 && !HasFatalFailure(); ++step) {
-    switch (below(17)) {
-      case 0:
-        timeline_->freeze();
-        break;
-      case 1:
-        VARVE_ASSERT_OK(timeline_->flush());
-        break;
-      case 2:
-        VARVE_ASSERT_OK(timeline_->checkpoint());
-        break;
-      case 3:
-        VARVE_ASSERT_OK(timeline_->compact());
-        break;
-      case 4:
-        if (below(4) == 0) crash();
-        break;
-      case 5:
-        if (below(4) == 0) collect();
-        break;
-      case 6:
-        upload();
-        break;
-      case 7:
-        evict();
-        break;
-      case 8:
-        collect_remotely();
-        break;
-      case 9:
-        if (below(4) == 0) lose_work_directory();
-        break;
-      default:
-        ingest_some();
-    }
-    const uint64_t last = timeline_->last_record_lsn().value;
-    expect_same_at(*timeline_, cutoff_ + below(last - cutoff_ + 1));
+    do_something();
+    if (!HasFatalFailure()) expect_same_somewhere();
   }
-  expect_same();
-  VARVE_ASSERT_OK(timeline_->checkpoint());
-  VARVE_ASSERT_OK(timeline_->compact());
-  expect_same();
-  crash();
-  expect_same();
+  if (HasFatalFailure()) return;
+  expect_same_everywhere();
+  for (const ModelledTimeline& each : all_) {
+    VARVE_ASSERT_OK(open_timeline(each)->checkpoint());
+    VARVE_ASSERT_OK(open_timeline(each)->compact());
+  }
+  expect_same_everywhere();
+  restart();
+  expect_same_everywhere();
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSeeds = 20;
+constexpr uint64_t kSlower = 5;
 #else
-constexpr uint64_t kSeeds = 100;
+constexpr uint64_t kSlower = 1;
 #endif
 
-// VARVE_MODEL_SEEDS says how many others.
-uint64_t seeds() {
-  const char* text = std::getenv("VARVE_MODEL_SEEDS");
-  return text == nullptr ? kSeeds : std::strtoull(text, nullptr, 10);
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, TimelineModelTest, ::testing::Range<uint64_t>(0, seeds()));
+INSTANTIATE_TEST_SUITE_P(Memory, TimelineModelTest,
+                         ::testing::ValuesIn(model_cases(StorageKind::kMemory, "VARVE_MODEL_SEEDS",
+                                                         100 / kSlower)));
+INSTANTIATE_TEST_SUITE_P(Directory, TimelineModelTest,
+                         ::testing::ValuesIn(model_cases(StorageKind::kDirectory,
+                                                         "VARVE_MODEL_DIRECTORY_SEEDS",
+                                                         5 / kSlower)));
+INSTANTIATE_TEST_SUITE_P(S3, TimelineModelTest,
+                         ::testing::ValuesIn(model_cases(StorageKind::kS3, "VARVE_MODEL_S3_SEEDS",
+                                                         1)));
 
 }  // namespace
 }  // namespace varve

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 
 #include "base/logging.h"
@@ -12,6 +14,8 @@ namespace varve::http {
 namespace {
 
 constexpr size_t kLongestPath = 1024;
+// Of requests that come to no route. Paths are the client's, and would be without end.
+constexpr char kUnmatched[] = "unmatched";
 constexpr size_t kRequestsPerConnection = 1000;
 constexpr char kAnyPath[] = ".*";
 // From the first byte to the last one.
@@ -74,12 +78,48 @@ Error bind_error(const ListenAddress& address, int error) {
 
 }  // namespace
 
-// httplib reads and writes messages and has the threads; connections are ours, for their limits.
+// The methods of RFC 9110 and RFC 5789; others are the client's as well.
+std::string method_label(const std::string& method) {
+  constexpr std::array kMethods{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+  return std::ranges::find(kMethods, method) == kMethods.end() ? "other" : method;
+}
+
+// Whether the calling thread runs a task only for its connection to be refused.
+thread_local bool is_refusing = false;
+
+// Threads for connections, of which so many may wait.
+class BoundedThreadPool : public httplib::TaskQueue {
+ public:
+  BoundedThreadPool(size_t threads, size_t waiting) : most_waiting_(waiting), threads_(threads) {}
+
+  // By the listening thread alone.
+  void enqueue(std::function<void()> task) override {
+    if (waiting_ >= most_waiting_) {
+      is_refusing = true;
+      task();
+      is_refusing = false;
+      return;
+    }
+    ++waiting_;
+    threads_.enqueue([this, task = std::move(task)] {
+      --waiting_;
+      task();
+    });
+  }
+  void shutdown() override { threads_.shutdown(); }
+
+ private:
+  const size_t most_waiting_;
+  std::atomic<size_t> waiting_ = 0;
+  httplib::ThreadPool threads_;
+};
+
+// httplib reads and writes messages; connections are ours, for their limits.
 class HttpServer::Listener : public httplib::Server {
  public:
   Listener(const HttpServerOptions& options, const StopEvent& stop)
       : options_(options), stop_(stop) {
-    new_task_queue = [threads = options.threads] { return new httplib::ThreadPool(threads); };
+    new_task_queue = [this] { return new BoundedThreadPool(options_.threads, options_.waiting); };
     set_keep_alive_max_count(kRequestsPerConnection);
     set_tcp_nodelay(true);
     set_socket_options([](socket_t socket) {
@@ -96,8 +136,9 @@ class HttpServer::Listener : public httplib::Server {
       handle(request, response);
     });
     // For what httplib refuses itself.
-    set_error_handler([](const httplib::Request&, httplib::Response& response) {
+    set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
       if (!response.body.empty()) return;
+      count_refused(request, nullptr, response.status);
       const std::string what = response.status == 413   ? "the body is too large"
                                : response.status == 414 ? "the path is too long"
                                                         : "the request cannot be understood";
@@ -130,10 +171,17 @@ class HttpServer::Listener : public httplib::Server {
     set_payload_max_length(largest_body_);
     in_flight_ = metrics.gauge("varve_http_requests_in_flight",
                                "Requests of the HTTP API that are being handled.");
+    refused_connections_ =
+        metrics.counter("varve_http_connections_refused_total",
+                        "Connections that were refused because too many waited already.");
   }
 
  private:
   bool process_and_close_socket(socket_t socket) override {
+    if (is_refusing) {
+      refuse_connection(socket);
+      return true;
+    }
     Connection connection(socket, options_.connection, stop_,
                           options_.tls ? options_.tls->context() : nullptr);
     try {
@@ -141,8 +189,11 @@ class HttpServer::Listener : public httplib::Server {
       for (size_t left = kRequestsPerConnection; more && connection.next_request(); --left) {
         bool closes = left == 1;
         bool closed = false;
+        // Otherwise the rest of it would be taken for others.
+        bool understood = false;
         const bool done =
             process_request(connection, closes, closed, [&](httplib::Request& request) {
+              understood = true;
               if (!has_body(request)) return;
               expect_body(request, connection);
               // It may not be read to its end, and must not be taken for the next request.
@@ -150,12 +201,33 @@ class HttpServer::Listener : public httplib::Server {
               request.headers.erase("Connection");
               request.set_header("Connection", "close");
             });
-        more = done && !closes && !closed;
+        more = done && understood && !closes && !closed;
       }
     } catch (const std::exception& exception) {
       spdlog::error("http connection ended error=\"{}\"", exception.what());
     }
     return true;
+  }
+
+  // Nobody is waited for: the answer fits into what the system buffers of a new connection.
+  void refuse_connection(socket_t socket) {
+    refused_connections_->add();
+    if (!options_.tls) {
+      const Answer answer = problem(make_error(
+          ErrorCode::kUnavailable, "too many connections wait already: come back later"));
+      std::string text = fmt::format("HTTP/1.1 {} Service Unavailable\r\n", answer.status);
+      for (const auto& [name, value] : answer.headers) {
+        text += fmt::format("{}: {}\r\n", name, value);
+      }
+      text += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+                          answer.content_type, answer.body.size(), answer.body);
+      std::ignore = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      ::shutdown(socket, SHUT_WR);
+      // A close resets a connection of which something is unread, and the answer may go with it.
+      std::array<char, 4096> request{};
+      std::ignore = ::recv(socket, request.data(), request.size(), MSG_DONTWAIT);
+    }
+    ::close(socket);
   }
 
   // What a large body takes is granted where there may be one.
@@ -173,22 +245,24 @@ class HttpServer::Listener : public httplib::Server {
   bool handle_without_body(const httplib::Request& from, httplib::Response& response) {
     // The matching of paths by httplib recurses for each character.
     if (from.path.size() > kLongestPath) {
-      give(problem(414, make_error(ErrorCode::kInvalidArgument, "the path is too long")), response);
+      refuse_request(from, nullptr,
+                     problem(414, make_error(ErrorCode::kInvalidArgument, "the path is too long")),
+                     response);
       return true;
     }
     Request request = request_of(from, stop_.token());
     const auto found = router_->find(request);
     if (const auto* refused = std::get_if<Answer>(&found)) {
-      give(*refused, response);
+      refuse_request(from, nullptr, *refused, response);
       return true;
     }
     const Route& route = *std::get<const Route*>(found);
     if (const auto refused = refuse(route, head_of(from), options_.security)) {
-      give(*refused, response);
+      refuse_request(from, &route, *refused, response);
       return true;
     }
     if (declared_size(from) > route.body.size) {
-      give(too_large(), response);
+      refuse_request(from, &route, too_large(), response);
       return true;
     }
     if (route.method == "POST") return false;
@@ -199,12 +273,33 @@ class HttpServer::Listener : public httplib::Server {
   void handle(const httplib::Request& from, httplib::Response& response) {
     Request request = request_of(from, stop_.token());
     const auto found = router_->find(request);
-    if (const auto* route = std::get_if<const Route*>(&found)) {
-      if (request.body.size() > (*route)->body.size) return give(too_large(), response);
-      handle(**route, request, from, response);
-    } else {
-      give(std::get<Answer>(found), response);
+    if (const auto* refused = std::get_if<Answer>(&found)) {
+      return refuse_request(from, nullptr, *refused, response);
     }
+    const Route& route = *std::get<const Route*>(found);
+    if (request.body.size() > route.body.size) {
+      return refuse_request(from, &route, too_large(), response);
+    }
+    handle(route, request, from, response);
+  }
+
+  // `route` is null where there is none.
+  void refuse_request(const httplib::Request& from, const Route* route, const Answer& answer,
+                      httplib::Response& response) {
+    count_refused(from, route, answer.status);
+    give(answer, response);
+  }
+
+  void count_refused(const httplib::Request& from, const Route* route, int status) {
+    count(route != nullptr ? route->method : method_label(from.method),
+          route != nullptr ? route->path : kUnmatched, status);
+  }
+
+  void count(const std::string& method, const std::string& route, int status) {
+    metrics_
+        ->counter("varve_http_requests_total", "Requests of the HTTP API that were answered.",
+                  {{"method", method}, {"route", route}, {"status", std::to_string(status)}})
+        .add();
   }
 
   void handle(const Route& route, const Request& request, const httplib::Request& from,
@@ -216,12 +311,7 @@ class HttpServer::Listener : public httplib::Server {
         std::chrono::duration<double>(system_clock().boot_time() - started).count();
     in_flight_->add(-1);
     give(answer, response);
-    metrics_
-        ->counter("varve_http_requests_total", "Requests of the HTTP API that were handled.",
-                  {{"method", route.method},
-                   {"route", route.path},
-                   {"status", std::to_string(answer.status)}})
-        .add();
+    count(route.method, route.path, answer.status);
     metrics_
         ->histogram("varve_http_request_seconds",
                     "How long handling requests of the HTTP API took.",
@@ -252,6 +342,7 @@ class HttpServer::Listener : public httplib::Server {
   Metrics* metrics_ = nullptr;
   size_t largest_body_ = 0;
   std::optional<Gauge> in_flight_;
+  std::optional<Counter> refused_connections_;
 };
 
 HttpServer::HttpServer(HttpServerOptions options)

@@ -20,10 +20,15 @@ struct HttpServerOptions {
   std::shared_ptr<TlsIdentity> tls = {};
   // Connections that are served at a time; others wait.
   size_t threads = 48;
+  // Those that wait; one more is answered with 503, or closed where that takes a handshake. Each
+  // has a descriptor, of which a process usually has 1024 (RLIMIT_NOFILE), and layers need most.
+  size_t waiting = 128;
   ConnectionLimits connection = {};
 };
 
-// Counts varve_http_requests_total, varve_http_request_seconds and varve_http_requests_in_flight.
+// Counts varve_http_requests_total, varve_http_request_seconds and varve_http_requests_in_flight,
+// and varve_http_connections_refused_total. The first counts what is refused before a handler sees
+// it as well, under the route "unmatched" where there is none.
 class HttpServer {
  public:
   // Takes the address, so that nobody else can have it; nothing is answered yet. Conflict when it

@@ -185,6 +185,64 @@ TEST_F(HttpServerTest, AHandlerThatThrowsIsADefectThatIsTold) {
   EXPECT_THAT(client.receive_until("}"), HasSubstr(R"("code":"Internal")"));
 }
 
+TEST_F(HttpServerTest, WhatIsRefusedBeforeAHandlerSeesItIsCounted) {
+  start_echo({.security = {.token = "secret"}});
+  const auto send = [&](const std::string& request_line, const std::string& headers = "") {
+    RawClient client(server_->address());
+    EXPECT_TRUE(client.send(request_line + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n"));
+    return client.receive_until("\r\n");
+  };
+  const std::string token = "Authorization: Bearer secret\r\n";
+  const std::string json = "Content-Type: application/json\r\n";
+  EXPECT_THAT(send("GET /x"), HasSubstr(" 401 "));
+  for (int number = 0; number < 3; ++number) {
+    EXPECT_THAT(send(fmt::format("GET /secret/{}", number)), HasSubstr(" 404 "));
+  }
+  EXPECT_THAT(send("DELETE /x", token), HasSubstr(" 405 "));
+  EXPECT_THAT(send("POST /x", token + json + "Content-Length: 1000000\r\n"), HasSubstr(" 413 "));
+  EXPECT_THAT(send("GET /" + std::string(1025, 'x')), HasSubstr(" 414 "));
+  EXPECT_THAT(send("POST /x", token + "Content-Length: 0\r\n"), HasSubstr(" 415 "));
+  EXPECT_THAT(send("SEND /x"), HasSubstr(" 400 "));
+  const std::string counted = metrics_.text();
+  for (const char* each : {R"({method="GET",route="/x",status="401"} 1)",
+                           R"({method="GET",route="unmatched",status="404"} 3)",
+                           R"({method="DELETE",route="unmatched",status="405"} 1)",
+                           R"({method="POST",route="/x",status="413"} 1)",
+                           R"({method="GET",route="unmatched",status="414"} 1)",
+                           R"({method="POST",route="/x",status="415"} 1)",
+                           R"({method="other",route="unmatched",status="400"} 1)"}) {
+    EXPECT_THAT(counted, HasSubstr(fmt::format("varve_http_requests_total{}", each)));
+  }
+  EXPECT_THAT(counted, testing::Not(HasSubstr("secret")));
+}
+
+TEST_F(HttpServerTest, AConnectionBeyondThoseThatMayWaitIsRefusedAtOnce) {
+  std::latch handling(1);
+  std::latch go_on(1);
+  start(
+      [&](const Request&) -> Result<Answer> {
+        if (!handling.try_wait()) handling.count_down();
+        go_on.wait();
+        return Answer{.body = "answered"};
+      },
+      {.threads = 1, .waiting = 1});
+  auto handled = std::make_unique<RawClient>(server_->address());
+  ASSERT_TRUE(handled->send(kRequest));
+  handling.wait();
+  RawClient waits(server_->address());
+  ASSERT_TRUE(waits.send(kRequest));
+  RawClient refused(server_->address());
+  const std::string answer = refused.receive_all();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Retry-After: 1\r\n"));
+  EXPECT_THAT(answer, HasSubstr(R"("code":"Unavailable")"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("varve_http_connections_refused_total 1\n"));
+  go_on.count_down();
+  EXPECT_THAT(handled->receive_until("answered"), HasSubstr("answered"));
+  handled.reset();
+  EXPECT_THAT(waits.receive_until("answered"), HasSubstr("answered"));
+}
+
 TEST_F(HttpServerTest, AnAddressInUseIsAConflictThatNamesIt) {
   start_echo();
   const auto second = HttpServer::bind({.address = server_->address()});

@@ -21,9 +21,16 @@ struct WaitLimits {
 
 // What requests leave behind for others to go on with.
 struct ApiState {
+  explicit ApiState(Clock& clock = system_clock())
+      : imports("import", {}, clock), snapshots("snapshot", {}, clock) {}
+
+  // To be called every now and then: a client that is gone takes back nothing of what it had begun,
+  // such as the files of an import.
+  void give_up_idle();
+
   Operations operations{{}};
-  Sessions<ImageImport> imports{"import"};
-  Sessions<TimelineSnapshot> snapshots{"snapshot"};
+  Sessions<ImageImport> imports;
+  Sessions<TimelineSnapshot> snapshots;
 };
 
 void add_tenant_routes(Routes& routes, PageService& service, ApiState& state);

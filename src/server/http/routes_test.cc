@@ -39,8 +39,9 @@ class RoutesTest : public testing::Test {
     return Json::parse(ended.body);
   }
 
+  ManualClock clock_;
   FakePageService service_;
-  ApiState state_;
+  ApiState state_{clock_};
   Router router_{all_routes(service_, state_, "/scratch", [] { return "metrics"; })};
 };
 
@@ -350,6 +351,17 @@ TEST_F(RoutesTest, ASnapshotGivesItsImagesInBatches) {
   EXPECT_EQ(send("DELETE", path).status, 200);
   EXPECT_EQ(service_.open_snapshots, 0U);
   EXPECT_EQ(send("GET", path + "/images").status, 404);
+}
+
+TEST_F(RoutesTest, WhatAClientHasLeftAloneIsGivenUpWithoutAnotherRequest) {
+  ASSERT_EQ(send("POST", "/v1/tenants/a/imports", R"({"image_lsn": "0/1"})").status, 201);
+  ASSERT_EQ(send("POST", "/v1/tenants/a/timelines/b/snapshots", "{}").status, 201);
+  clock_.advance(std::chrono::minutes(4));
+  state_.give_up_idle();
+  EXPECT_EQ(service_.open_imports + service_.open_snapshots, 2U);
+  clock_.advance(std::chrono::minutes(2));
+  state_.give_up_idle();
+  EXPECT_EQ(service_.open_imports + service_.open_snapshots, 0U);
 }
 
 TEST(Sessions, OneThatNobodyUsesIsGivenUp) {

@@ -32,6 +32,9 @@ class Sessions {
                     Random& random = system_random())
       : noun_(noun), limits_(limits), clock_(clock), random_(random) {}
 
+  // Gives up those that nobody has asked for too long, and says how many; so does every other call.
+  size_t give_up_idle() { return take_idle().size(); }
+
   // Throttled when there are as many as there may be.
   Result<std::string> add(std::shared_ptr<T> session) {
     const auto idle = take_idle();

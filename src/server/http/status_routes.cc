@@ -1,3 +1,4 @@
+#include "base/logging.h"
 #include "server/http/routes.h"
 
 namespace varve::http {
@@ -39,6 +40,14 @@ void add_status_routes(Routes& routes, PageService& service,
       {"GET", "/metrics", [metrics = std::move(metrics_text)](const Request&) -> Result<Answer> {
          return Answer{.content_type = kMetricsType, .body = metrics()};
        }});
+}
+
+void ApiState::give_up_idle() {
+  const size_t left_imports = imports.give_up_idle();
+  const size_t left_snapshots = snapshots.give_up_idle();
+  if (left_imports + left_snapshots == 0) return;
+  spdlog::info("gave up what clients have left alone imports={} snapshots={}", left_imports,
+               left_snapshots);
 }
 
 Routes all_routes(PageService& service, ApiState& state, const std::filesystem::path& scratch,

@@ -124,10 +124,14 @@ class Server {
   SyncContext context_;
 };
 
-// Faulty(Metered(Memory)): the meter sees what reaches the storage.
+// Faulty(Metered(Memory)), or around another storage: the meter sees what reaches the storage.
 class SyncTest : public testing::Test {
  protected:
-  explicit SyncTest(StorageTraits traits = {.kind = "memory"}) : traits_(std::move(traits)) {}
+  using MakeStorage = std::function<std::unique_ptr<RemoteStorage>(Clock&)>;
+  explicit SyncTest(MakeStorage make) : make_(std::move(make)) {}
+  explicit SyncTest(const StorageTraits& traits = {.kind = "memory"})
+      : SyncTest(
+            [traits](Clock& times) { return std::make_unique<MemoryStorage>(times, traits); }) {}
 
   static LocalManifest new_timeline(Lsn lsn = Lsn{100}) {
     LocalManifest local;
@@ -186,11 +190,10 @@ class SyncTest : public testing::Test {
   ManualClock clock;
 
  private:
-  const StorageTraits traits_;
+  const MakeStorage make_;
   Metered* metered_ = nullptr;
   std::unique_ptr<RemoteStorage> make_storage() {
-    auto metered = std::make_unique<Metered>(std::make_unique<MemoryStorage>(clock, traits_),
-                                             Metered::Options{.clock = &clock});
+    auto metered = std::make_unique<Metered>(make_(clock), Metered::Options{.clock = &clock});
     metered_ = metered.get();
     return metered;
   }
