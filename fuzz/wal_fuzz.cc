@@ -1,7 +1,18 @@
 // WAL: what a record holds and does, and how a stream is cut into records. Nothing that is read is
-// more than was there, and the chunks in which a stream comes make no difference.
+// more than was there, and the chunks in which a stream comes make no difference. A record changes
+// those pages of SLRUs and visibility maps that it is said to touch, and no other.
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <ranges>
 
 #include "expect.h"
+#include "postgres/page_redo/commit_timestamp_page.h"
+#include "postgres/page_redo/multixact_page.h"
+#include "postgres/page_redo/page_redo.h"
+#include "postgres/page_redo/transaction_status_page.h"
+#include "postgres/page_redo/visibility_map_page.h"
 #include "postgres/test_support/wal_writer.h"
 #include "postgres/wal/block_image.h"
 #include "postgres/wal/stream_decoder.h"
@@ -59,6 +70,55 @@ struct ReadLists {
   void operator()(const Kind&) {}
 };
 
+// Applies a record to the pages that it touches, and to one that it does not.
+struct RedoPages {
+  const DecodedRecord& record;
+
+  void expect_pages(Slru slru, const std::vector<uint32_t>& pages) const {
+    constexpr size_t kEnough = 20;
+    std::array<uint8_t, kBlockSize> bytes{};
+    for (const uint32_t page : pages | std::views::take(kEnough)) {
+      expect(redo_slru_page(record, slru, page, bytes).ok());
+    }
+    expect(std::ranges::adjacent_find(pages, std::ranges::greater_equal{}) == pages.end());
+    const std::array<uint8_t, kBlockSize> before = bytes;
+    const uint32_t other = pages.empty() ? 0 : pages.back() + 1;
+    expect(!redo_slru_page(record, slru, other, bytes).ok() && bytes == before);
+  }
+
+  template <typename... Kinds>
+  void operator()(const std::variant<Kinds...>& payload) const {
+    std::visit(*this, payload);
+  }
+  void operator()(const wal15::TransactionEnd& end) const {
+    std::vector<uint32_t> pages;
+    transaction_status_pages(end, pages);
+    expect_pages(Slru::kTransactionStatus, pages);
+    commit_timestamp_pages(end, pages);
+    expect_pages(Slru::kCommitTimestamps, pages);
+  }
+  void operator()(const wal15::MultixactCreated& created) const {
+    std::vector<uint32_t> pages;
+    multixact_offsets_pages(created, pages);
+    expect_pages(Slru::kMultixactOffsets, pages);
+    multixact_members_pages(created, pages);
+    expect_pages(Slru::kMultixactMembers, pages);
+  }
+  void operator()(const wal15::SlruPageZeroed& zeroed) const {
+    expect_pages(zeroed.slru, {zeroed.page});
+  }
+  void operator()(const wal15::RelationTruncated& truncated) const {
+    expect(is_relation_truncation(record.header()));
+    std::array<uint8_t, kBlockSize> page{};
+    const auto cut = visibility_map_page_to_clear(truncated.block);
+    const bool applies = truncated.visibility_map && cut.has_value();
+    expect(redo_visibility_map_page(record, truncated.relation, cut.value_or(0), page).ok() ==
+           applies);
+  }
+  template <typename Kind>
+  void operator()(const Kind&) const {}
+};
+
 void look_into(const WalRecord& wal) {
   static DecodedRecord record;
   if (!record.decode(wal).ok()) return;
@@ -72,6 +132,7 @@ void look_into(const WalRecord& wal) {
   }
   if (const auto payload = wal15::parse_payload(record); payload.ok()) {
     std::visit(ReadLists{}, *payload);
+    std::visit(RedoPages{record}, *payload);
   }
 }
 

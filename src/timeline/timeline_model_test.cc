@@ -161,8 +161,7 @@ class TimelineModelTest : private ModelDirectory,
     each.cutoff = std::max(each.cutoff, last - kept);
     tell(fmt::format("collect {} below {}", each.id.timeline, each.cutoff));
     VARVE_TRY(timeline->collect_garbage(Lsn{each.cutoff}, [&] {
-      return find_kept_points(manager_->store().tenant(tenant_)->get()->manifest,
-                                each.id.timeline);
+      return find_kept_points(manager_->store().tenant(tenant_)->get()->manifest, each.id.timeline);
     }));
     return {};
   }

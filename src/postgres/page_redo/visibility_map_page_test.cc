@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "postgres/page.h"
 #include "postgres/page_redo/page_redo.h"
+#include "postgres/test_support/decoded_golden.h"
 #include "postgres/test_support/golden_slru.h"
 
 namespace varve {
@@ -24,17 +24,11 @@ Page page_that_begins_with(ByteView bytes) {
   return page;
 }
 
-std::unique_ptr<DecodedRecord> truncation() {
-  auto record = std::make_unique<DecodedRecord>();
-  const Result<> result = record->decode(truncate_to_11_blocks().record());
-  EXPECT_TRUE(result.ok()) << result.error().message();
-  return record;
-}
-
 TEST(VisibilityMapPage, TruncationClearsWhatTheServerClears) {
   const Page before = page_that_begins_with(visibility_map_of_37_blocks());
   Page page = before;
-  ASSERT_TRUE(redo_visibility_map_page(*truncation(), kRelation, 0, page).ok());
+  ASSERT_TRUE(
+      redo_visibility_map_page(*DecodedGolden(truncate_to_11_blocks()), kRelation, 0, page).ok());
   const Page after = page_that_begins_with(visibility_map_of_11_blocks());
   EXPECT_TRUE(
       std::equal(page.begin() + kPageHeaderSize, page.end(), after.begin() + kPageHeaderSize));
@@ -84,7 +78,7 @@ TEST(VisibilityMapPage, PageToClear) {
 TEST(VisibilityMapPage, RecordOfAnotherPageIsRefusedByName) {
   const Page before = page_that_begins_with(visibility_map_of_37_blocks());
   Page page = before;
-  const auto record = truncation();
+  const DecodedGolden record(truncate_to_11_blocks());
   const Result<> other_block = redo_visibility_map_page(*record, kRelation, 1, page);
   ASSERT_TRUE(other_block.failed_with(ErrorCode::kCorrupted));
   EXPECT_EQ(other_block.error().message(),
@@ -92,14 +86,14 @@ TEST(VisibilityMapPage, RecordOfAnotherPageIsRefusedByName) {
   RelationTag other = kRelation;
   other.relation = 16390;
   EXPECT_TRUE(redo_visibility_map_page(*record, other, 0, page).failed_with(ErrorCode::kCorrupted));
-  ASSERT_TRUE(record->decode(transaction_ends()[0].record()).ok());
+  const DecodedGolden commit(transaction_ends()[0]);
   EXPECT_TRUE(
-      redo_visibility_map_page(*record, kRelation, 0, page).failed_with(ErrorCode::kCorrupted));
+      redo_visibility_map_page(*commit, kRelation, 0, page).failed_with(ErrorCode::kCorrupted));
   EXPECT_EQ(page, before);
 }
 
 TEST(VisibilityMapPage, OnlyTruncationsAreTruncations) {
-  EXPECT_TRUE(is_relation_truncation(truncation()->header()));
+  EXPECT_TRUE(is_relation_truncation(DecodedGolden(truncate_to_11_blocks())->header()));
   EXPECT_FALSE(is_relation_truncation(WalRecordHeader::load(relation_created_record().bytes)));
   // Of another resource manager, with the same type.
   EXPECT_FALSE(is_relation_truncation(WalRecordHeader::load(transaction_ends()[1].bytes)));
