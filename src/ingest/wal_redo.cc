@@ -19,11 +19,7 @@ Result<Bytes> page_of(const Key& key, ByteView base) {
 }
 
 Result<> decode(const Version& version, DecodedRecord& record) {
-<<<<<<< HEAD
   if (version.kind != ValueKind::kRecord && version.kind != ValueKind::kFirstRecord) {
-=======
-  if (version.kind != ValueKind::kRecord) {
->>>>>>> slru
     return make_error(ErrorCode::kCorrupted, "it is no record");
   }
   // Its start is told in messages only; exact unless the record crosses the end of a WAL page.

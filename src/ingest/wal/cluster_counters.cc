@@ -1,12 +1,13 @@
 #include "ingest/wal/cluster_counters.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "postgres/page_redo/transaction_status_page.h"
 
 namespace varve {
 namespace {
 
-// CLOG_XACTS_PER_PAGE of src/backend/access/transam/clog.c.
-constexpr uint64_t kTransactionsPerPage = 32768;
 // So many more transactions need no new version.
 constexpr uint64_t kTransactionsAhead = 1024;
 // FirstNormalTransactionId of src/include/access/transam.h; the smaller ones are skipped.
@@ -31,8 +32,8 @@ void ClusterCounters::note_transaction(uint32_t transaction) {
     next_transaction_ += kFirstNormalTransaction - static_cast<uint32_t>(next_transaction_);
   }
   if (next_transaction_ <= stored_.next_transaction) return;
-  const uint64_t end_of_page =
-      (next_transaction_ + kTransactionsPerPage - 1) / kTransactionsPerPage * kTransactionsPerPage;
+  constexpr uint64_t kPerPage = kTransactionsPerStatusPage;
+  const uint64_t end_of_page = (next_transaction_ + kPerPage - 1) / kPerPage * kPerPage;
   stored_.next_transaction = std::min(next_transaction_ + kTransactionsAhead, end_of_page);
   changed_ = true;
 }

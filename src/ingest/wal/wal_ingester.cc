@@ -1,22 +1,20 @@
 #include "ingest/wal/wal_ingester.h"
 
 #include <array>
-#include <set>
 #include <variant>
 
 #include "ingest/time_index.h"
 #include "postgres/page.h"
+#include "postgres/page_redo/commit_timestamp_page.h"
+#include "postgres/page_redo/multixact_page.h"
+#include "postgres/page_redo/transaction_status_page.h"
+#include "postgres/page_redo/visibility_map_page.h"
 #include "postgres/stored_values.h"
 #include "postgres/wal/block_image.h"
 
 namespace varve {
 namespace {
 
-// Entries on a page of src/backend/access/transam/{clog,multixact,commit_ts}.c.
-constexpr uint32_t kStatusesPerPage = 32768;
-constexpr uint32_t kOffsetsPerPage = 2048;
-constexpr uint32_t kMembersPerPage = 1636;
-constexpr uint32_t kTimestampsPerPage = 819;
 // RM_HASH_ID of src/include/access/rmgrlist.h.
 constexpr uint8_t kHashResourceManager = 12;
 
@@ -29,14 +27,6 @@ struct Overloaded : Functions... {
 
 RelationForkTag fork_of(const RelationTag& relation, RelationFork fork) {
   return {.relation = relation, .fork = fork};
-}
-
-// The pages of an SLRU with `entries` each that the transaction and its subtransactions are on.
-std::set<uint32_t> pages_of(const wal15::TransactionEnd& end, uint32_t entries) {
-  std::set<uint32_t> pages;
-  if (end.transaction != 0) pages.insert(end.transaction / entries);
-  for (const uint32_t transaction : end.subtransactions) pages.insert(transaction / entries);
-  return pages;
 }
 
 bool changes_settings(const wal15::Payload& payload) {
@@ -240,15 +230,11 @@ Result<> WalIngester::take(const wal15::RelationTruncated& truncated) {
   if (truncated.visibility_map) {
     const RelationForkTag map = fork_of(truncated.relation, RelationFork::kVisibilityMap);
     VARVE_ASSIGN(const auto size, size_of(map));
-    // The bits of the first block that is gone (visibilitymap_prepare_truncate of
-    // src/backend/access/heap/visibilitymap.c): what follows on their page is cleared.
-    constexpr uint32_t kBlocksPerPage = (kBlockSize - 24) * 4;
-    const uint32_t page = truncated.block / kBlocksPerPage;
-    const bool is_cut = truncated.block % kBlocksPerPage != 0;
-    if (size && is_cut && page < *size) {
-      put_record(make_key(RelationBlockKey{.fork = map, .block = page}));
+    const auto cut = visibility_map_page_to_clear(truncated.block);
+    if (size && cut && *cut < *size) {
+      put_record(make_key(RelationBlockKey{.fork = map, .block = *cut}));
     }
-    const uint32_t blocks = page + (is_cut ? 1 : 0);
+    const uint32_t blocks = visibility_map_size_after_truncation(truncated.block);
     if (size && blocks < *size) set_size(map, blocks);
   }
   if (truncated.free_space_map) {
@@ -283,12 +269,14 @@ Result<> WalIngester::take(const wal15::TransactionPayload& payload) {
 Result<> WalIngester::take(const wal15::TransactionEnd& end) {
   counters_.note_transaction(end.transaction);
   for (const uint32_t each : end.subtransactions) counters_.note_transaction(each);
-  for (const uint32_t page : pages_of(end, kStatusesPerPage)) {
+  transaction_status_pages(end, slru_pages_);
+  for (const uint32_t page : slru_pages_) {
     put_slru_record(Slru::kTransactionStatus, page);
   }
   const bool is_commit = end.outcome == wal15::TransactionEnd::Outcome::kCommitted;
   if (is_commit && tracks_commit_timestamps_ && end.transaction != 0) {
-    for (const uint32_t page : pages_of(end, kTimestampsPerPage)) {
+    commit_timestamp_pages(end, slru_pages_);
+    for (const uint32_t page : slru_pages_) {
       if (!segments_.has_page(Slru::kCommitTimestamps, page)) continue;
       put_slru_record(Slru::kCommitTimestamps, page);
     }
@@ -421,49 +409,44 @@ void WalIngester::remove_segments(Slru slru, std::span<const uint32_t> segments)
 
 Result<> WalIngester::take(const wal15::SlruPayload& payload) {
   return std::visit(
-      Overloaded{[&](const wal15::SlruPageZeroed& zeroed) -> Result<> {
-                   extend_slru(zeroed.slru, zeroed.page);
-                   put_image(make_key(SlruBlockKey{.slru = zeroed.slru, .page = zeroed.page}),
-                             kZeroPage);
-                   return {};
-                 },
-                 [&](const wal15::TransactionStatusTruncated& truncated) -> Result<> {
-                   remove_segments(Slru::kTransactionStatus,
-                                   segments_.truncate_before(Slru::kTransactionStatus,
-                                                             truncated.page, kStatusesPerPage));
-                   counters_.note_oldest_transaction(truncated.oldest_transaction,
-                                                     truncated.oldest_transaction_database);
-                   return {};
-                 },
-                 [&](const wal15::CommitTimestampsTruncated& truncated) -> Result<> {
-                   remove_segments(Slru::kCommitTimestamps,
-                                   segments_.truncate_before(Slru::kCommitTimestamps,
-                                                             truncated.page, kTimestampsPerPage));
-                   counters_.note_oldest_commit_timestamp(truncated.oldest_transaction);
-                   return {};
-                 },
-                 [&](const wal15::MultixactCreated& created) { return take(created); },
-                 [&](const wal15::MultixactsTruncated& truncated) { return take(truncated); }},
+      Overloaded{
+          [&](const wal15::SlruPageZeroed& zeroed) -> Result<> {
+            extend_slru(zeroed.slru, zeroed.page);
+            put_image(make_key(SlruBlockKey{.slru = zeroed.slru, .page = zeroed.page}), kZeroPage);
+            return {};
+          },
+          [&](const wal15::TransactionStatusTruncated& truncated) -> Result<> {
+            remove_segments(Slru::kTransactionStatus,
+                            segments_.truncate_before(Slru::kTransactionStatus, truncated.page,
+                                                      kTransactionsPerStatusPage));
+            counters_.note_oldest_transaction(truncated.oldest_transaction,
+                                              truncated.oldest_transaction_database);
+            return {};
+          },
+          [&](const wal15::CommitTimestampsTruncated& truncated) -> Result<> {
+            remove_segments(Slru::kCommitTimestamps,
+                            segments_.truncate_before(Slru::kCommitTimestamps, truncated.page,
+                                                      kTransactionsPerTimestampPage));
+            counters_.note_oldest_commit_timestamp(truncated.oldest_transaction);
+            return {};
+          },
+          [&](const wal15::MultixactCreated& created) { return take(created); },
+          [&](const wal15::MultixactsTruncated& truncated) { return take(truncated); }},
       payload);
 }
 
 Result<> WalIngester::take(const wal15::MultixactCreated& created) {
-  // The server notes where the next one begins as well, which may be on the next page.
-  const uint32_t next = created.multixact == UINT32_MAX ? 1 : created.multixact + 1;
-  std::set<uint32_t> offset_pages = {created.multixact / kOffsetsPerPage};
-  if (segments_.has_page(Slru::kMultixactOffsets, next / kOffsetsPerPage)) {
-    offset_pages.insert(next / kOffsetsPerPage);
-  }
-  for (const uint32_t page : offset_pages) {
+  const uint32_t own_page = created.multixact / kMultixactsPerOffsetsPage;
+  multixact_offsets_pages(created, slru_pages_);
+  for (const uint32_t page : slru_pages_) {
+    // That of the next multixact is zeroed before it is used.
+    if (page != own_page && !segments_.has_page(Slru::kMultixactOffsets, page)) continue;
     put_slru_record(Slru::kMultixactOffsets, page);
   }
-  std::set<uint32_t> member_pages;
-  for (uint32_t i = 0; i < created.members.size(); ++i) {
-    member_pages.insert((created.offset + i) / kMembersPerPage);
-    counters_.note_transaction(created.members[i].transaction);
-  }
-  for (const uint32_t page : member_pages) {
-    put_slru_record(Slru::kMultixactMembers, page);
+  multixact_members_pages(created, slru_pages_);
+  for (const uint32_t page : slru_pages_) put_slru_record(Slru::kMultixactMembers, page);
+  for (const wal15::MultixactMember member : created.members) {
+    counters_.note_transaction(member.transaction);
   }
   counters_.note_multixact(created);
   return {};
@@ -474,9 +457,10 @@ Result<> WalIngester::take(const wal15::MultixactsTruncated& truncated) {
   // src/backend/access/transam/multixact.c.
   const uint32_t last_gone =
       truncated.end_multixact == 1 ? UINT32_MAX : truncated.end_multixact - 1;
-  remove_segments(Slru::kMultixactOffsets,
-                  segments_.truncate_before(Slru::kMultixactOffsets, last_gone / kOffsetsPerPage,
-                                            kOffsetsPerPage));
+  remove_segments(
+      Slru::kMultixactOffsets,
+      segments_.truncate_before(Slru::kMultixactOffsets, last_gone / kMultixactsPerOffsetsPage,
+                                kMultixactsPerOffsetsPage));
   constexpr uint32_t kMembersPerSegment = kMembersPerPage * kSlruPagesPerSegment;
   constexpr uint32_t kLastSegment = UINT32_MAX / kMembersPerSegment;
   const uint32_t end = truncated.end_member / kMembersPerSegment;

@@ -126,6 +126,8 @@ class WalIngester {
   ByteView kept_record_;
   // The sizes that it changes.
   std::map<RelationForkTag, uint32_t> new_sizes_;
+  // So that nothing is allocated for each.
+  std::vector<uint32_t> slru_pages_;
 };
 
 }  // namespace varve

@@ -25,16 +25,10 @@ inline constexpr uint32_t kMembersPerPage = kMultixactGroupsPerPage * kMembersPe
 // as of 15.16). Servers before 15.16 left the second to the record of the next multixact. Both ways
 // lead to the same pages: offsets are given out without gaps in the order of multixacts, so that
 // record stores the same number, whichever of the two comes first, or 1 for 0, which is skipped
-<<<<<<< HEAD
-// here too. Such a server that finds the entry set early finds what it would wait for. But the
-// second entry may lie on a page that such a server zeroes, and so begins to use, only later: then
-// it is lost until the next multixact's record sets it, as it was not set there at all.
-=======
 // here too. But the second entry may lie on a page that such a server zeroes, and so begins to use,
 // only later. It is then lost until the record of the next multixact sets it, as if it had not been
 // set early; a server that starts in between sets it from its counters (TrimMultiXact), or, before
 // 15.16, uses these instead.
->>>>>>> slru
 
 // The pages with these two entries, one or two, ascending. `pages` is emptied before.
 void multixact_offsets_pages(const wal15::MultixactCreated& created, std::vector<uint32_t>& pages);

@@ -4,18 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <map>
-<<<<<<< HEAD
-#include <memory>
-=======
->>>>>>> slru
 
 #include "postgres/page_redo/commit_timestamp_page.h"
 #include "postgres/page_redo/multixact_page.h"
 #include "postgres/page_redo/transaction_status_page.h"
-<<<<<<< HEAD
-=======
 #include "postgres/test_support/decoded_golden.h"
->>>>>>> slru
 #include "postgres/test_support/golden_slru.h"
 #include "postgres/test_support/wal_writer.h"
 #include "postgres/wal/v15/payload.h"
@@ -31,22 +24,6 @@ using wal15::TransactionEnd;
 
 using Page = std::array<uint8_t, kBlockSize>;
 
-<<<<<<< HEAD
-std::unique_ptr<DecodedRecord> decoded(const GoldenRecord& golden) {
-  auto record = std::make_unique<DecodedRecord>();
-  const Result<> result = record->decode(golden.record());
-  EXPECT_TRUE(result.ok()) << result.error().message();
-  return record;
-}
-
-// The kind of payload that is asked for; the record must have it.
-template <typename Kind, typename Family>
-Kind payload_of(const DecodedRecord& record) {
-  return std::get<Kind>(std::get<Family>(*wal15::parse_payload(record)));
-}
-
-=======
->>>>>>> slru
 // The pages that a record touches, as an ingester asks for them.
 std::vector<uint32_t> pages_of(const DecodedRecord& record, Slru slru) {
   const wal15::Payload payload = *wal15::parse_payload(record);
@@ -71,11 +48,7 @@ std::vector<uint32_t> pages_of(const DecodedRecord& record, Slru slru) {
 std::map<uint32_t, Page> replay(const std::vector<GoldenRecord>& records, Slru slru) {
   std::map<uint32_t, Page> made;
   for (const GoldenRecord& golden : records) {
-<<<<<<< HEAD
-    const auto record = decoded(golden);
-=======
     const DecodedGolden record(golden);
->>>>>>> slru
     for (const uint32_t page : pages_of(*record, slru)) {
       const Result<> result = redo_slru_page(*record, slru, page, made[page]);
       EXPECT_TRUE(result.ok()) << result.error().message();
@@ -122,11 +95,7 @@ TEST(SlruPageRedo, MultixactsAreThoseOfTheServer) {
 
 TEST(SlruPageRedo, WhatIsNotInTheRecordStaysAsItIs) {
   // 32759, and its subtransactions up to 32768, without 32763.
-<<<<<<< HEAD
-  const auto record = decoded(transaction_ends()[4]);
-=======
   const DecodedGolden record(transaction_ends()[4]);
->>>>>>> slru
   Page page;
   page.fill(0xFF);
   ASSERT_TRUE(redo_slru_page(*record, Slru::kTransactionStatus, 0, page).ok());
@@ -139,11 +108,7 @@ TEST(SlruPageRedo, WhatIsNotInTheRecordStaysAsItIs) {
 }
 
 TEST(SlruPageRedo, ZeroedPageIsZero) {
-<<<<<<< HEAD
-  const auto record = decoded(multixact_records()[1]);
-=======
   const DecodedGolden record(multixact_records()[1]);
->>>>>>> slru
   Page page;
   page.fill(0xFF);
   ASSERT_TRUE(redo_slru_page(*record, Slru::kMultixactOffsets, 1, page).ok());
@@ -151,11 +116,7 @@ TEST(SlruPageRedo, ZeroedPageIsZero) {
 }
 
 TEST(SlruPageRedo, TransactionsThatCrossPagesTouchEachOnce) {
-<<<<<<< HEAD
-  const auto record = decoded(transaction_ends()[4]);
-=======
   const DecodedGolden record(transaction_ends()[4]);
->>>>>>> slru
   EXPECT_THAT(pages_of(*record, Slru::kTransactionStatus), ElementsAre(0, 1));
   EXPECT_THAT(pages_of(*record, Slru::kCommitTimestamps), ElementsAre(39, 40));
 }
@@ -185,11 +146,7 @@ TEST(SlruPageRedo, TransactionWithoutNumberTouchesNothing) {
 }
 
 TEST(SlruPageRedo, AbortedTransactionHasNoCommitTimestamp) {
-<<<<<<< HEAD
-  const auto abort = decoded(transaction_ends()[1]);
-=======
   const DecodedGolden abort(transaction_ends()[1]);
->>>>>>> slru
   EXPECT_THAT(pages_of(*abort, Slru::kCommitTimestamps), IsEmpty());
   Page page{};
   EXPECT_TRUE(
@@ -199,11 +156,7 @@ TEST(SlruPageRedo, AbortedTransactionHasNoCommitTimestamp) {
 TEST(SlruPageRedo, RecordOfAnotherPageIsRefusedByName) {
   Page page{};
   const auto refused = [&](const GoldenRecord& golden, Slru slru, uint32_t number) {
-<<<<<<< HEAD
-    const Result<> result = redo_slru_page(*decoded(golden), slru, number, page);
-=======
     const Result<> result = redo_slru_page(*DecodedGolden(golden), slru, number, page);
->>>>>>> slru
     EXPECT_TRUE(result.failed_with(ErrorCode::kCorrupted));
     return result.ok() ? "" : result.error().message();
   };
@@ -226,11 +179,7 @@ TEST(SlruPageRedo, DamagedOrUnknownRecordIsCorrupted) {
         .start = Lsn{0x1000090},
         .end = Lsn{0x1000100},
         .bytes = WalWriter::make_record(kind, Lsn{0x1000028}, WalWriter::main_data(data))};
-<<<<<<< HEAD
-    return redo_slru_page(*decoded(golden), Slru::kTransactionStatus, 0, page);
-=======
     return redo_slru_page(*DecodedGolden(golden), Slru::kTransactionStatus, 0, page);
->>>>>>> slru
   };
   const Bytes short_commit(7);
   EXPECT_TRUE(result_of({.resource_manager = 1, .info = 0x00}, short_commit)
