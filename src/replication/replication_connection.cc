@@ -233,7 +233,12 @@ Result<> ReplicationConnection::ask_for_life() {
 Result<StreamEvent> ReplicationConnection::end_stream(const CallOptions& call) {
   streaming_ = false;
   // What follows comes at once, or the connection is gone: a stop in between costs the connection.
-  VARVE_ASSIGN(QueryResult result, connection_.next_result(call));
+  auto reason = connection_.next_result(call);
+  if (!reason.ok()) {
+    if (connection_.usable()) (void)connection_.finish_command(call);
+    return reason.error();
+  }
+  QueryResult result = std::move(*reason);
   if (result != nullptr && PQresultStatus(result.get()) == PGRES_COMMAND_OK) {
     connection_.close();
     return ServerShutDown{};

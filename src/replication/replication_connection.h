@@ -87,8 +87,8 @@ class ReplicationConnection {
 
   // Begins to stream at `start`, which servers allow within a record; start at the beginning of a
   // segment to get whole files. Without a slot for an empty name. InvalidArgument when there is no
-  // such slot or `start` is ahead of the server's WAL, Conflict while the slot is in use. That the
-  // WAL was removed may be noticed here or by receive(), as NotFound.
+  // such slot, Conflict while it is in use. What the server cannot send from there on is noticed by
+  // receive(): NotFound when that WAL was removed, InvalidArgument when it never had it.
   Result<> start_streaming(const std::string& slot, Lsn start, uint32_t timeline,
                            const CallOptions& call);
 

@@ -61,6 +61,12 @@ Meaning meaning_of(std::string_view sqlstate, std::string_view message) {
     return {ErrorCode::kExhausted, "raise max_replication_slots of the primary, or drop a slot"};
   }
   if (sqlstate.starts_with("53")) return {ErrorCode::kExhausted};
+  // The server gives it no SQLSTATE of its own (walsender.c).
+  if (sqlstate == "XX000" && contains(message, "requested starting point")) {
+    return {ErrorCode::kInvalidArgument,
+            "this server has another history: it was restored to an earlier point, or is not the "
+            "one that was followed"};
+  }
   if (sqlstate == "XX001" || sqlstate == "XX002") return {ErrorCode::kCorrupted};
   const std::string_view category = sqlstate.substr(0, 2);
   if (category == "08" || category == "57" || category == "58") return {ErrorCode::kUnavailable};

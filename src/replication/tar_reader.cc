@@ -195,7 +195,8 @@ Result<TarEntry> TarReader::parse_entry(uint8_t type) {
     entry.path = text_of(bytes_of(header, kName));
     if (!prefix.empty()) entry.path = fmt::format("{}/{}", prefix, entry.path);
   }
-  // pg_basebackup's servers mark directories in both ways.
+  // What the server makes itself, such as pg_wal/archive_status, it names from "./" on.
+  if (entry.path.starts_with("./")) entry.path.erase(0, 2);
   if (entry.type == TarEntry::Type::kDirectory && entry.path.ends_with('/')) entry.path.pop_back();
   if (!is_safe_path(entry.path)) return damaged("has a name that leads out of its directory");
   uint64_t mode = 0;
