@@ -197,7 +197,8 @@ Result<TarEntry> TarReader::parse_entry(uint8_t type) {
   }
   // What the server makes itself, such as pg_wal/archive_status, it names from "./" on.
   if (entry.path.starts_with("./")) entry.path.erase(0, 2);
-  if (entry.type == TarEntry::Type::kDirectory && entry.path.ends_with('/')) entry.path.pop_back();
+  // tarCreateHeader puts a slash behind the names of directories and of symbolic links.
+  if (entry.type != TarEntry::Type::kFile && entry.path.ends_with('/')) entry.path.pop_back();
   if (!is_safe_path(entry.path)) return damaged("has a name that leads out of its directory");
   uint64_t mode = 0;
   if (!parse_tar_number(bytes_of(header, kMode), mode)) return damaged("has an impossible mode");
