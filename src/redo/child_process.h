@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "redo/descriptor.h"
+#include "runtime/descriptor.h"
 
 namespace varve {
 

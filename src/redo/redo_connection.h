@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "redo/descriptor.h"
+#include "runtime/descriptor.h"
 #include "redo/redo_request.h"
 #include "runtime/call_options.h"
 
