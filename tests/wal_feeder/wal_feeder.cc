@@ -1,14 +1,15 @@
 // Feeds a timeline with the WAL in segment files, and restores it.
 //
-//   varve_wal_feeder feed OPTIONS --wal DIR TENANT/TIMELINE              to the end of the WAL there
-//   varve_wal_feeder restore OPTIONS --to DIR [--lsn LSN] TENANT/TIMELINE
+//   varve_wal_feeder feed OPTIONS --wal DIR TENANT/TIMELINE              to the end of the WAL
+//   there varve_wal_feeder restore OPTIONS --to DIR [--lsn LSN] TENANT/TIMELINE
 //
 //   OPTIONS: --workdir DIR --pgdata DIR --library FILE
 //   --pgdata: a data directory of the cluster, whose control file says how redo has to work
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
+
+#include <CLI/CLI.hpp>
 
 #include "fs/directory.h"
 #include "fs/file.h"
