@@ -1,0 +1,172 @@
+#include "ingest/wal/wal_ingester.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ingest/test_support/memory_versions.h"
+#include "postgres/stored_values.h"
+#include "postgres/test_support/golden_files.h"
+#include "postgres/test_support/wal_writer.h"
+
+namespace varve {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr RelationForkTag kMain{
+    .relation = {.directory = {.tablespace = kDefaultTablespace, .database = 5}, .relation = 16384},
+    .fork = RelationFork::kMain};
+
+// Keeps what it is given, images as they are read.
+class Target : public WalTarget {
+ public:
+  Result<> ingest(Lsn start, Lsn end, std::span<const Version> versions) override {
+    EXPECT_LT(start, end);
+    for (const Version& version : versions) {
+      EXPECT_LE(version.lsn, end);
+      kinds[{version.key, version.lsn}] = version.kind;
+      if (version.kind == ValueKind::kTombstone) stored.erase_key(version.key);
+      if (version.kind == ValueKind::kImage) stored.set(version.key, version.value);
+    }
+    return {};
+  }
+  VersionSource& source() override { return stored; }
+
+  struct Stored : MemoryVersions {
+    void set(const Key& key, ByteView value) {
+      std::visit([&](const auto& fields) { (*this)[fields] = {value.begin(), value.end()}; },
+                 parse_key(key).value());
+    }
+    void erase_key(const Key& key) {
+      std::visit([&](const auto& fields) { erase(fields); }, parse_key(key).value());
+    }
+  };
+  Stored stored;
+  std::map<std::pair<Key, Lsn>, ValueKind> kinds;
+};
+
+class WalIngesterTest : public testing::Test {
+ protected:
+  WalIngesterTest() {
+    const ControlFile control = ControlFile::parse(stopped_control_file()).value();
+    target_.stored[ControlFileKey{}] = {control.data().begin(), control.data().end()};
+    target_.stored[CheckpointKey{}] = {control.checkpoint_bytes().begin(),
+                                       control.checkpoint_bytes().end()};
+  }
+
+  WalIngester open(WalIngesterOptions options = {}) {
+    return WalIngester::open(target_, writer_.position(), options).value();
+  }
+  void set_size(const RelationForkTag& fork, uint32_t blocks) {
+    const auto value = encode_block_count(blocks);
+    target_.stored[RelationSizeKey{fork}] = {value.begin(), value.end()};
+  }
+  uint32_t size_of(const RelationForkTag& fork) {
+    return decode_block_count(target_.stored[RelationSizeKey{fork}]).value();
+  }
+  std::optional<ValueKind> kind_of(uint32_t block, Lsn lsn) {
+    const auto found = target_.kinds.find({make_key(RelationBlockKey{kMain, block}), lsn});
+    return found == target_.kinds.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  // A change of one heap block in place.
+  WalRecord change_block(uint32_t block, bool makes_it_anew = false) {
+    constexpr uint8_t kWillInit = 0x40;
+    ByteWriter parts;
+    parts.put(uint8_t{0});
+    parts.put(static_cast<uint8_t>(makes_it_anew ? kWillInit : 0));
+    parts.put(uint16_t{0});
+    parts.put(kMain.relation.directory.tablespace);
+    parts.put(kMain.relation.directory.database);
+    parts.put(kMain.relation.relation);
+    parts.put(block);
+    parts.put(uint8_t{255});
+    parts.put(uint8_t{2});
+    parts.put(uint16_t{1});
+    return placed(writer_.add({}, parts.view()));
+  }
+  // SMGR_TRUNCATE of all forks.
+  WalRecord truncate(uint32_t blocks) {
+    ByteWriter data;
+    data.put(blocks);
+    data.put(kMain.relation.directory.tablespace);
+    data.put(kMain.relation.directory.database);
+    data.put(kMain.relation.relation);
+    data.put(uint32_t{7});
+    return placed(
+        writer_.add({.resource_manager = 2, .info = 0x20}, WalWriter::main_data(data.view())));
+  }
+  static WalRecord placed(const WalWriter::Placed& record) {
+    return {.start = record.start, .end = record.end, .bytes = record.bytes};
+  }
+
+  Target target_;
+  WalWriter writer_;
+};
+
+TEST_F(WalIngesterTest, ABlockGetsTheRecordAndOneThatIsMadeAnewNeedsNothingOlder) {
+  set_size(kMain, 3);
+  auto ingester = open();
+  const WalRecord change = change_block(2);
+  ASSERT_TRUE(ingester.ingest(change).ok());
+  const WalRecord anew = change_block(2, true);
+  ASSERT_TRUE(ingester.ingest(anew).ok());
+  // Nothing shows before.
+  EXPECT_TRUE(target_.kinds.empty());
+  ASSERT_TRUE(ingester.flush().ok());
+  EXPECT_EQ(kind_of(2, change.end), ValueKind::kRecord);
+  EXPECT_EQ(kind_of(2, anew.end), ValueKind::kFirstRecord);
+  EXPECT_EQ(size_of(kMain), 3U);
+}
+
+TEST_F(WalIngesterTest, WhatWasCutOffDoesNotComeBackWhenTheRelationGrowsAgain) {
+  set_size(kMain, 10);
+  auto ingester = open();
+  ASSERT_TRUE(ingester.ingest(truncate(2)).ok());
+  const WalRecord growth = change_block(5, true);
+  ASSERT_TRUE(ingester.ingest(growth).ok());
+  ASSERT_TRUE(ingester.flush().ok());
+  EXPECT_EQ(size_of(kMain), 6U);
+  EXPECT_EQ(kind_of(1, growth.end), std::nullopt);
+  for (const uint32_t block : {2, 3, 4}) {
+    EXPECT_EQ(kind_of(block, growth.end), ValueKind::kTombstone) << block;
+  }
+  EXPECT_EQ(kind_of(5, growth.end), ValueKind::kFirstRecord);
+}
+
+TEST_F(WalIngesterTest, AChangeOfABlockThatIsNotThereIsDamageOnceTheClusterIsConsistent) {
+  set_size(kMain, 3);
+  const WalRecord early = change_block(7);
+  auto ingester = open({.consistent_from = early.end});
+  ASSERT_TRUE(ingester.ingest(early).ok());
+  const auto late = ingester.ingest(change_block(7));
+  ASSERT_TRUE(late.failed_with(ErrorCode::kCorrupted));
+  EXPECT_THAT(late.error().message(), HasSubstr("block 7 of relation 1663/5/16384 main"));
+  EXPECT_THAT(late.error().message(), HasSubstr("3 blocks"));
+}
+
+TEST_F(WalIngesterTest, TheHistoryOfAPromotedServerIsAnother) {
+  auto ingester = open();
+  ByteWriter data;
+  data.put(uint64_t{0});
+  data.put(uint32_t{2});
+  data.put(uint32_t{1});
+  const auto refused = ingester.ingest(placed(writer_.add(
+      {.resource_manager = 0, .info = 0x90, .transaction = 0}, WalWriter::main_data(data.view()))));
+  ASSERT_TRUE(refused.failed_with(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(refused.error().message(), HasSubstr("promoted to timeline 2"));
+}
+
+TEST_F(WalIngesterTest, WhatNobodyKnowsIsNotPassedOver) {
+  auto ingester = open();
+  const auto refused = ingester.ingest(placed(writer_.add({.resource_manager = 130}, {})));
+  ASSERT_TRUE(refused.failed_with(ErrorCode::kInvalidArgument));
+}
+
+TEST_F(WalIngesterTest, ATargetThatIsNoClusterIsRefused) {
+  target_.stored.erase(ControlFileKey{});
+  EXPECT_FALSE(WalIngester::open(target_, writer_.position(), {}).ok());
+}
+
+}  // namespace
+}  // namespace varve
