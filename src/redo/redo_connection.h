@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "runtime/descriptor.h"
 #include "redo/redo_request.h"
 #include "runtime/call_options.h"
+#include "runtime/descriptor.h"
 
 namespace varve {
 

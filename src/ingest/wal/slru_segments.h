@@ -19,8 +19,8 @@ class SlruSegments {
   // The new number of pages of the page's segment, if that grows.
   std::optional<uint32_t> extend_to(Slru slru, uint32_t page);
 
-  // Removes the segments all pages of which come before `page`, and gives them. What the entries are
-  // about is numbered around 2^32 (SimpleLruTruncate of src/backend/access/transam/slru.c).
+  // Removes the segments all pages of which come before `page`, and gives them. What the entries
+  // are about is numbered around 2^32 (SimpleLruTruncate of src/backend/access/transam/slru.c).
   std::vector<uint32_t> truncate_before(Slru slru, uint32_t page, uint32_t entries_per_page);
   // Removes one.
   bool remove(Slru slru, uint32_t segment);
