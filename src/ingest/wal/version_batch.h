@@ -1,6 +1,7 @@
 // Versions on their way from the WAL into a timeline, with the bytes of their values.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <span>
 #include <vector>
@@ -12,24 +13,32 @@ namespace varve {
 // Not thread-safe.
 class VersionBatch {
  public:
-  // Keeps a copy of `bytes`; the view is valid until clear().
-  ByteView keep(ByteView bytes) {
-    if (chunks_.empty() || chunks_.back().size() + bytes.size() > chunks_.back().capacity()) {
-      chunks_.emplace_back().reserve(std::max(kChunkSize, bytes.size()));
+  // Room for a value, to be filled by the caller; valid until clear().
+  std::span<uint8_t> allocate(size_t size) {
+    if (chunks_.empty() || chunks_.back().size() + size > chunks_.back().capacity()) {
+      chunks_.emplace_back().reserve(std::max(kChunkSize, size));
     }
     Bytes& chunk = chunks_.back();
     const size_t start = chunk.size();
-    chunk.insert(chunk.end(), bytes.begin(), bytes.end());
-    size_ += bytes.size();
-    return ByteView(chunk).subspan(start);
+    chunk.resize(start + size);
+    size_ += size;
+    return std::span(chunk).subspan(start);
+  }
+  // The same with a copy of `bytes` in it.
+  ByteView keep(ByteView bytes) {
+    const std::span<uint8_t> copy = allocate(bytes.size());
+    std::ranges::copy(bytes, copy.begin());
+    return copy;
   }
 
-  // `value` is what keep() gave.
+  // `value` lies in the batch.
   void add(const Key& key, Lsn lsn, ValueKind kind, ByteView value) {
     versions_.push_back({key, lsn, kind, value});
   }
 
   std::span<const Version> versions() const { return versions_; }
+  // Gives up the versions behind the first `count`.
+  void truncate(size_t count) { versions_.erase(versions_.begin() + count, versions_.end()); }
   // Of the values.
   size_t size() const { return size_; }
 

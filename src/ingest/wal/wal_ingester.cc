@@ -52,13 +52,35 @@ Result<WalIngester> WalIngester::open(WalTarget& target, Lsn last, WalIngesterOp
 }
 
 Result<> WalIngester::ingest(const WalRecord& record) {
+  if (failed_) {
+    return make_error(ErrorCode::kConflict, "the WAL is not followed beyond {}", end_);
+  }
+  auto taken = take_record(record);
+  failed_ = !taken.ok();
+  return taken;
+}
+
+Result<> WalIngester::take_record(const WalRecord& record) {
   VARVE_TRY(record_.decode(record));
   VARVE_ASSIGN(const wal15::Payload payload, wal15::parse_payload(record_));
   // What it copies or drops is read from the target, and what it changed, from then on.
   const bool changes_directories = std::holds_alternative<wal15::DatabasePayload>(payload);
   if (changes_directories || changes_settings(payload)) VARVE_TRY(flush());
-  start_ = record.start;
-  end_ = record.end;
+  const size_t versions_before = batch_.versions().size();
+  const Lsn start_before = std::exchange(start_, record.start);
+  const Lsn end_before = std::exchange(end_, record.end);
+  auto taken = take_payload(payload);
+  if (!taken.ok()) {
+    batch_.truncate(versions_before);
+    start_ = start_before;
+    end_ = end_before;
+    return std::move(taken).context(fmt::format("the WAL record at {}", record.start));
+  }
+  if (changes_directories || batch_.size() >= options_.batch_size) return flush();
+  return {};
+}
+
+Result<> WalIngester::take_payload(const wal15::Payload& payload) {
   kept_record_ = {};
   counters_.note_transaction(record_.header().transaction);
   bool hints_only = false;
@@ -67,15 +89,13 @@ Result<> WalIngester::ingest(const WalRecord& record) {
     hints_only = images != nullptr && images->for_hint;
   }
   VARVE_TRY(take_blocks(hints_only));
-  VARVE_TRY(std::visit([&](const auto& some) { return take(some); }, payload)
-                .context(fmt::format("the WAL record at {}", start_)));
+  VARVE_TRY(std::visit([&](const auto& some) { return take(some); }, payload));
   for (const auto& [fork, blocks] : std::exchange(new_sizes_, {})) {
     put_image(make_key(RelationSizeKey{fork}), encode_block_count(blocks));
   }
   if (counters_.take_change()) {
     put_image(make_key(CheckpointKey{}), counters_.stored().encode());
   }
-  if (changes_directories || batch_.size() >= options_.batch_size) return flush();
   return {};
 }
 
@@ -83,7 +103,6 @@ Result<> WalIngester::flush() {
   if (flushed_ == end_) return {};
   VARVE_TRY(target_.ingest(start_, end_, batch_.versions()));
   batch_.clear();
-  kept_record_ = {};
   flushed_ = end_;
   sizes_.may_forget();
   return {};
@@ -113,21 +132,18 @@ void WalIngester::set_size(const RelationForkTag& fork, uint32_t blocks) {
   new_sizes_[fork] = blocks;
 }
 
-Result<> WalIngester::extend(const RelationForkTag& fork, uint32_t block) {
-  VARVE_ASSIGN(const auto size, size_of(fork));
-  if (size && block < *size) return {};
+void WalIngester::extend(const RelationForkTag& fork, uint32_t size, uint32_t block) {
   // Those of before a truncation must not come back.
   const auto is_referenced = [&](uint32_t number) {
     return std::ranges::any_of(record_.blocks(), [&](const BlockReference& reference) {
       return reference.block == number && reference.fork == fork;
     });
   };
-  for (uint32_t between = size.value_or(0); between < block; ++between) {
+  for (uint32_t between = size; between < block; ++between) {
     if (is_referenced(between)) continue;
     put_tombstone(make_key(RelationBlockKey{.fork = fork, .block = between}));
   }
   set_size(fork, block + 1);
-  return {};
 }
 
 Result<> WalIngester::drop(const RelationTag& relation) {
@@ -160,15 +176,15 @@ Result<> WalIngester::take_block(const BlockReference& block) {
   const bool has_image = block.image && block.image->apply;
   // Redo of hash indexes goes on with pages that it has restored.
   if (has_image && record_.header().resource_manager != kHashResourceManager) {
-    std::array<uint8_t, kBlockSize> page;
+    const auto page = batch_.allocate(kBlockSize).first<kBlockSize>();
     VARVE_TRY(restore_block_image(block, page));
     if (!page_is_new(page)) set_page_lsn(page, end_);
-    VARVE_TRY(extend(block.fork, block.block));
-    put_image(key, page);
+    if (!is_there) extend(block.fork, size.value_or(0), block.block);
+    put(key, ValueKind::kImage, page);
     return {};
   }
   if (has_image || block.will_init) {
-    VARVE_TRY(extend(block.fork, block.block));
+    if (!is_there) extend(block.fork, size.value_or(0), block.block);
     put(key, ValueKind::kFirstRecord, record_bytes());
     return {};
   }
@@ -178,14 +194,13 @@ Result<> WalIngester::take_block(const BlockReference& block) {
   }
   if (block.fork.fork == RelationFork::kVisibilityMap) {
     // Its pages come into being without a record: zeros are a valid one.
-    VARVE_TRY(extend(block.fork, block.block));
+    extend(block.fork, size.value_or(0), block.block);
     put(key, ValueKind::kFirstRecord, record_bytes());
     return {};
   }
   if (end_ <= options_.consistent_from) return {};
   return make_error(ErrorCode::kCorrupted,
-                    "the WAL record at {} changes block {} of {}, which has {} blocks", start_,
-                    block.block, block.fork.to_string(), size.value_or(0));
+                    "it changes block {} of {}, which has {} blocks", block.block, block.fork.to_string(), size.value_or(0));
 }
 
 Result<> WalIngester::take(const wal15::HeapPayload& payload) {

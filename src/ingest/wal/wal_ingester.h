@@ -28,7 +28,8 @@ struct WalIngesterOptions {
   Lsn consistent_from;
 };
 
-// Not thread-safe. After an error nothing more is taken.
+// Not thread-safe. After an error of ingest() no record is taken any more, and flush() brings those
+// before the one that failed into the target.
 class WalIngester {
  public:
   // For records from `last` on, where the target ends. Corrupted when the target is not a cluster.
@@ -67,12 +68,14 @@ class WalIngester {
 
   Result<std::optional<uint32_t>> size_of(const RelationForkTag& fork);
   void set_size(const RelationForkTag& fork, uint32_t blocks);
-  // So that `block` is in it. What lies between its end and the block was never written.
-  Result<> extend(const RelationForkTag& fork, uint32_t block);
+  // So that `block`, at or behind its end, is in it. What lies between them was never written.
+  void extend(const RelationForkTag& fork, uint32_t size, uint32_t block);
   Result<> drop(const RelationTag& relation);
 
   // --- the parts of a record ---
 
+  Result<> take_record(const WalRecord& record);
+  Result<> take_payload(const wal15::Payload& payload);
   Result<> take_blocks(bool hints_only);
   Result<> take_block(const BlockReference& block);
   Result<> clear_visibility(std::span<const wal15::VisibilityMapClear> clears);
@@ -120,6 +123,8 @@ class WalIngester {
   Lsn end_;
   // In the target.
   Lsn flushed_;
+  // Half of a record may have changed what is kept here.
+  bool failed_ = false;
 
   // The record that is being taken.
   DecodedRecord record_;

@@ -22,6 +22,7 @@ class Target : public WalTarget {
  public:
   Result<> ingest(Lsn start, Lsn end, std::span<const Version> versions) override {
     EXPECT_LT(start, end);
+    last = end;
     for (const Version& version : versions) {
       EXPECT_LE(version.lsn, end);
       kinds[{version.key, version.lsn}] = version.kind;
@@ -43,6 +44,7 @@ class Target : public WalTarget {
   };
   Stored stored;
   std::map<std::pair<Key, Lsn>, ValueKind> kinds;
+  Lsn last;
 };
 
 class WalIngesterTest : public testing::Test {
@@ -69,21 +71,27 @@ class WalIngesterTest : public testing::Test {
     return found == target_.kinds.end() ? std::nullopt : std::optional(found->second);
   }
 
-  // A change of one heap block in place.
-  WalRecord change_block(uint32_t block, bool makes_it_anew = false) {
+  // A change of heap blocks in place.
+  WalRecord change_blocks(std::initializer_list<uint32_t> blocks, bool makes_them_anew = false) {
     constexpr uint8_t kWillInit = 0x40;
     ByteWriter parts;
-    parts.put(uint8_t{0});
-    parts.put(static_cast<uint8_t>(makes_it_anew ? kWillInit : 0));
-    parts.put(uint16_t{0});
-    parts.put(kMain.relation.directory.tablespace);
-    parts.put(kMain.relation.directory.database);
-    parts.put(kMain.relation.relation);
-    parts.put(block);
+    uint8_t number = 0;
+    for (const uint32_t block : blocks) {
+      parts.put(number++);
+      parts.put(static_cast<uint8_t>(makes_them_anew ? kWillInit : 0));
+      parts.put(uint16_t{0});
+      parts.put(kMain.relation.directory.tablespace);
+      parts.put(kMain.relation.directory.database);
+      parts.put(kMain.relation.relation);
+      parts.put(block);
+    }
     parts.put(uint8_t{255});
     parts.put(uint8_t{2});
     parts.put(uint16_t{1});
     return placed(writer_.add({}, parts.view()));
+  }
+  WalRecord change_block(uint32_t block, bool makes_it_anew = false) {
+    return change_blocks({block}, makes_it_anew);
   }
   // SMGR_TRUNCATE of all forks.
   WalRecord truncate(uint32_t blocks) {
@@ -143,6 +151,21 @@ TEST_F(WalIngesterTest, AChangeOfABlockThatIsNotThereIsDamageOnceTheClusterIsCon
   ASSERT_TRUE(late.failed_with(ErrorCode::kCorrupted));
   EXPECT_THAT(late.error().message(), HasSubstr("block 7 of relation 1663/5/16384 main"));
   EXPECT_THAT(late.error().message(), HasSubstr("3 blocks"));
+}
+
+TEST_F(WalIngesterTest, OfARecordThatFailsNothingShowsAndAllBeforeItDoes) {
+  set_size(kMain, 3);
+  auto ingester = open();
+  const WalRecord good = change_block(0);
+  ASSERT_TRUE(ingester.ingest(good).ok());
+  const WalRecord half_good = change_blocks({1, 7});
+  ASSERT_TRUE(ingester.ingest(half_good).failed_with(ErrorCode::kCorrupted));
+  EXPECT_TRUE(ingester.ingest(change_block(2)).failed_with(ErrorCode::kConflict));
+  EXPECT_EQ(ingester.last_record(), good.end);
+  ASSERT_TRUE(ingester.flush().ok());
+  EXPECT_EQ(target_.last, good.end);
+  EXPECT_EQ(kind_of(0, good.end), ValueKind::kRecord);
+  EXPECT_EQ(target_.kinds.size(), 1U);
 }
 
 TEST_F(WalIngesterTest, TheHistoryOfAPromotedServerIsAnother) {
