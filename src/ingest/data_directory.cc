@@ -126,10 +126,28 @@ Result<DataDirectory> DataDirectory::open(const std::filesystem::path& path) {
   VARVE_ASSIGN(const ControlFile control_file, read_control_file(path));
   VARVE_TRY(check_shut_down(path, control_file));
   const bool group_may_read = (status.st_mode & 0050) == 0050;
-  return DataDirectory(path, control_file, group_may_read ? 0750 : 0700);
+  const Lsn start = control_file.checkpoint_lsn();
+  VARVE_ASSIGN(const Lsn end, checkpoint_record_end(start, control_file.wal_segment_size()));
+  return DataDirectory(path, control_file,
+                       {.start = start, .mode = mode_t{group_may_read ? 0750U : 0700U}}, end,
+                       /*is_backup=*/false);
+}
+
+Result<DataDirectory> DataDirectory::open_backup(const std::filesystem::path& path,
+                                                 BaseBackupFacts facts) {
+  VARVE_TRY(check_version(path));
+  VARVE_ASSIGN(const ControlFile control_file, read_control_file(path));
+  const Lsn end = facts.start;
+  return DataDirectory(path, control_file, std::move(facts), end, /*is_backup=*/true);
+}
+
+std::string DataDirectory::tablespace_location(uint32_t tablespace) const {
+  const auto found = facts_.tablespaces.find(tablespace);
+  return found == facts_.tablespaces.end() ? "" : found->second;
 }
 
 Result<> DataDirectory::check_unchanged() const {
+  if (is_backup_) return {};
   VARVE_TRY(check_not_running(path_));
   VARVE_ASSIGN(const ControlFile now, read_control_file(path_));
   if (now == control_file_) return {};

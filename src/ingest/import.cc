@@ -36,7 +36,7 @@ class Importer {
                                                                    : PageChecksums::kDisabled) {}
 
   Result<ImportSummary> run() && {
-    VARVE_TRY(summarise_control_file());
+    summarise_control_file();
     VARVE_ASSIGN(inventory_, take_inventory(source_));
     progress_.bytes_total = inventory_.total_bytes();
 
@@ -58,16 +58,14 @@ class Importer {
   }
 
  private:
-  Result<> summarise_control_file() {
+  void summarise_control_file() {
     const ControlFile& control_file = source_.control_file();
-    summary_.image_lsn = control_file.checkpoint_lsn();
-    VARVE_ASSIGN(summary_.last_record_lsn,
-                 checkpoint_record_end(summary_.image_lsn, control_file.wal_segment_size()));
+    summary_.image_lsn = source_.start_lsn();
+    summary_.last_record_lsn = source_.end_lsn();
     summary_.system_identifier = control_file.system_identifier();
     summary_.catalog_version = kCatalogVersion;
     summary_.timeline = control_file.checkpoint().timeline;
     summary_.wal_segment_size = control_file.wal_segment_size();
-    return {};
   }
 
   void summarise_inventory() {
@@ -181,6 +179,8 @@ class Importer {
 
   Result<> check_page(const RelationBlockKey& key, ByteView page,
                       const std::filesystem::path& path) const {
+    // WAL from its start on brings the whole of what is torn.
+    if (source_.is_backup()) return {};
     const auto damaged = [&](std::string_view why) {
       return make_error(ErrorCode::kCorrupted, "{} block {} in {} is damaged: {}",
                         key.fork.to_string(), key.block, path.string(), why);
@@ -200,7 +200,8 @@ class Importer {
 
   template <typename Consumer>
   Result<> read_blocks(const std::filesystem::path& path, uint32_t count, const Consumer& consume) {
-    VARVE_ASSIGN(SourceFile file, SourceFile::open(path, uint64_t{count} * kBlockSize));
+    VARVE_ASSIGN(SourceFile file, SourceFile::open(path, uint64_t{count} * kBlockSize,
+                                                   source_.is_backup()));
     for (uint32_t block = 0; block < count;) {
       const auto blocks = std::min<uint32_t>(count - block, kBlocksPerRead);
       const auto piece = std::span(buffer_).first(size_t{blocks} * kBlockSize);
@@ -235,7 +236,10 @@ class Importer {
     for (const uint32_t transaction : inventory_.prepared_transactions) {
       const auto path = source_.path() / kTwoPhaseDirectory / two_phase_file_name(transaction);
       VARVE_ASSIGN(const Bytes content, read_file(path, kMaximumTwoPhaseFile));
-      VARVE_TRY(check_two_phase_file(content, transaction).context(path.string()));
+      auto whole = check_two_phase_file(content, transaction);
+      // That of a transaction which the WAL prepares anew; others were there before the backup.
+      if (source_.is_backup() && !whole.ok()) continue;
+      VARVE_TRY(std::move(whole).context(path.string()));
       VARVE_TRY(put(TwoPhaseFileKey{transaction}, content));
     }
     return {};

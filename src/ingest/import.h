@@ -1,4 +1,4 @@
-// Import: a stopped data directory becomes one image of every key.
+// Import: a stopped data directory, or a base backup, becomes one image of every key.
 #pragma once
 
 #include <stop_token>
@@ -13,15 +13,15 @@ namespace varve {
 
 struct ImportOptions {
   // Checks the header of every page, and its checksum when the cluster has them. Without the check
-  // a damaged page is stored as it is, and the restored one gets a matching checksum.
+  // a damaged page is stored as it is, and the restored one gets a matching checksum. Those of a
+  // base backup are not checked: the server has done that, and knows which ones may be torn.
   bool verify_checksums = true;
   std::stop_token stop;
 };
 
 struct ImportSummary {
-  // Where all images belong: the start of the shutdown checkpoint's record.
+  // Where all images belong, and where the WAL goes on: start_lsn() and end_lsn() of the source.
   Lsn image_lsn;
-  // The end of that record: where the WAL goes on.
   Lsn last_record_lsn;
   uint64_t system_identifier = 0;
   uint32_t catalog_version = 0;

@@ -381,5 +381,35 @@ TEST_F(Import, ReportsProgressUpToTheEnd) {
   for (const Progress& progress : reports) EXPECT_LE(progress.bytes_done, progress.bytes_total);
 }
 
+// What may stand in files that were read while the server wrote to them.
+TEST_F(Import, FilesOfABaseBackupMayBeOfDifferentMoments) {
+  std::string torn = test_page(1);
+  torn.replace(12, 4, std::string(4, '\xFF'));
+  data_.write("base/5/16384", test_page(0) + torn + test_page(2).substr(0, 4096));
+  data_.write("base/5/16384.1", test_pages(1));
+  data_.write("pg_twophase/000002D6", "only begun");
+  data_.write("pg_xact/0000", std::string(8192 + 512, '\x55'));
+  data_.write("backup_label", "START WAL LOCATION: 0/1000028");
+  data_.write("pg_tblspc/16500/PG_15_202209061/5/16501", test_pages(3));
+  ASSERT_FALSE(run().ok());
+
+  store_ = {};
+  const auto source = DataDirectory::open_backup(
+      data_.path(),
+      {.start = Lsn{0x1000028}, .mode = 0750, .tablespaces = {{16500, "/disks/fast"}}});
+  ASSERT_TRUE(source.ok()) << source.error().message();
+  const auto summary = import_data_directory(*source, store_);
+  ASSERT_TRUE(summary.ok()) << summary.error().message();
+  EXPECT_EQ(summary->image_lsn, Lsn{0x1000028});
+  EXPECT_EQ(summary->last_record_lsn, Lsn{0x1000028});
+  EXPECT_EQ(blocks(fork(16384)), 2U);
+  EXPECT_EQ(as_text(store_[RelationBlockKey{fork(16384), 1}]), torn);
+  EXPECT_TRUE(store_.has(TwoPhaseFileKey{0x2D5}));
+  EXPECT_FALSE(store_.has(TwoPhaseFileKey{0x2D6}));
+  EXPECT_FALSE(has_auxiliary("backup_label"));
+  EXPECT_EQ(TablespaceFacts::decode(store_[TablespaceKey{16500}])->location, "/disks/fast");
+  EXPECT_EQ(DataDirectoryFacts::decode(store_[DataDirectoryKey{}])->mode, 0750U);
+}
+
 }  // namespace
 }  // namespace varve

@@ -24,11 +24,12 @@ Error changed(const File& file) {
 
 }  // namespace
 
-Result<SourceFile> SourceFile::open(const std::filesystem::path& path, uint64_t expected_size) {
+Result<SourceFile> SourceFile::open(const std::filesystem::path& path, uint64_t expected_size,
+                                    bool may_be_longer) {
   VARVE_ASSIGN(File file, File::open(path, O_RDONLY | O_NOCTTY));
   VARVE_ASSIGN(const struct stat status, status_of(file));
   const auto size = static_cast<uint64_t>(status.st_size);
-  if (size != expected_size) return changed(file);
+  if (size < expected_size || (size > expected_size && !may_be_longer)) return changed(file);
   // Only advice: a file system that does not take it is read all the same.
   (void)posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_SEQUENTIAL);
   return SourceFile(std::move(file), size, status.st_mtim);

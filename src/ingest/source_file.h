@@ -10,8 +10,10 @@ namespace varve {
 // Not thread-safe.
 class SourceFile {
  public:
-  // Conflict unless the file has `expected_size` bytes. The kernel is told to read ahead.
-  static Result<SourceFile> open(const std::filesystem::path& path, uint64_t expected_size);
+  // Conflict unless the file has `expected_size` bytes, or more where that may be. The kernel is
+  // told to read ahead.
+  static Result<SourceFile> open(const std::filesystem::path& path, uint64_t expected_size,
+                                 bool may_be_longer = false);
 
   // The next bytes; exactly out.size() of them.
   Result<> read(std::span<uint8_t> out);

@@ -63,7 +63,8 @@ struct SegmentFile {
 
 class InventoryTaker {
  public:
-  explicit InventoryTaker(const filesystem::path& root) : root_(root) {}
+  explicit InventoryTaker(const DataDirectory& source)
+      : source_(source), root_(source.path()) {}
 
   Result<SourceInventory> take() && {
     VARVE_ASSIGN(const auto entries, list_directory(root_));
@@ -98,9 +99,11 @@ class InventoryTaker {
     return status;
   }
 
-  Result<uint64_t> size_of(const std::string& path) const {
+  // The size of a file of blocks, without the last one where the file may end within it.
+  Result<uint64_t> whole_blocks_of(const std::string& path) const {
     VARVE_ASSIGN(const struct stat status, status_of(path));
-    return static_cast<uint64_t>(status.st_size);
+    const auto size = static_cast<uint64_t>(status.st_size);
+    return source_.is_backup() ? size - size % kBlockSize : size;
   }
 
   Result<> add_databases_of(uint32_t tablespace, const std::string& path) {
@@ -131,7 +134,7 @@ class InventoryTaker {
         database.has_relation_map = true;
       } else if (const auto file = RelationFileName::parse(entry.name)) {
         if (file->backend) continue;
-        VARVE_ASSIGN(const uint64_t size, size_of(entry_path));
+        VARVE_ASSIGN(const uint64_t size, whole_blocks_of(entry_path));
         segments_.push_back({.fork = {.relation = {tag, file->relation}, .fork = file->fork},
                              .segment = file->segment,
                              .size = size});
@@ -152,7 +155,8 @@ class InventoryTaker {
         VARVE_TRY(add_auxiliary(path, Links::kSkipToDirectory));
         continue;
       }
-      SourceTablespace tablespace{.tablespace = *oid, .location = {}};
+      SourceTablespace tablespace{.tablespace = *oid,
+                                  .location = source_.tablespace_location(*oid)};
       if (entry.type == filesystem::file_type::symlink) {
         std::error_code error;
         tablespace.location = filesystem::read_symlink(root_ / path, error).string();
@@ -179,7 +183,7 @@ class InventoryTaker {
         VARVE_TRY(add_auxiliary(entry_path, Links::kSkipToDirectory));
         continue;
       }
-      VARVE_ASSIGN(const uint64_t size, size_of(entry_path));
+      VARVE_ASSIGN(const uint64_t size, whole_blocks_of(entry_path));
       if (size % kBlockSize != 0 || size > uint64_t{kSlruPagesPerSegment} * kBlockSize) {
         return make_error(ErrorCode::kCorrupted,
                           "{} has {} bytes: expected whole pages of {}, {} at most",
@@ -266,7 +270,8 @@ class InventoryTaker {
   }
 
   // All segments before the last one that is not empty must be full: the server itself would take
-  // the relation to end at the first that is not.
+  // the relation to end at the first that is not. In a base backup it does end there, since the
+  // WAL cuts it off.
   Result<> add_fork(std::span<const SegmentFile> segments) {
     constexpr uint64_t kFullSize = uint64_t{kBlocksPerSegment} * kBlockSize;
     uint64_t blocks = 0;
@@ -280,6 +285,7 @@ class InventoryTaker {
                           file.size, kBlockSize, kBlocksPerSegment);
       }
       if (file.segment != expected) ended = true;
+      if (ended && source_.is_backup()) break;
       if (ended && file.size != 0) {
         return make_error(ErrorCode::kCorrupted,
                           "{} has {} bytes, but the segment before it is missing or not full", path,
@@ -318,6 +324,7 @@ class InventoryTaker {
                       twin->path, std::next(twin)->path);
   }
 
+  const DataDirectory& source_;
   const filesystem::path& root_;
   SourceInventory inventory_;
   std::vector<SegmentFile> segments_;
@@ -338,7 +345,7 @@ uint64_t SourceInventory::total_bytes() const {
 }
 
 Result<SourceInventory> take_inventory(const DataDirectory& source) {
-  return InventoryTaker(source.path()).take();
+  return InventoryTaker(source).take();
 }
 
 }  // namespace varve
