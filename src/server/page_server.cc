@@ -149,6 +149,7 @@ void PageServer::keep_if_uncertain(const Result<T>& made, OpenTimelines::Snapsho
 
 Result<Lsn> PageServer::retention_cutoff(Timeline& timeline) const {
   const Lsn last = timeline.disk_consistent_lsn();
+  if (!timeline.reader()->check_readable(last).ok()) return Lsn{0};
   const Lsn by_bytes{last.value - std::min(last.value, mebibytes(settings_.retention_mib))};
   if (settings_.retention_hours == 0) return by_bytes;
   constexpr int64_t kMicrosPerHour = 3'600'000'000;

@@ -36,7 +36,7 @@ Timeline::Timeline(std::shared_ptr<KeptTimeline> kept, Options options)
     : kept_(std::move(kept)),
       options_(std::move(options)),
       files_(kept_->directory()),
-      reader_(make_reader(options_.cache, options_.ancestor)),
+      reader_(make_reader(options_.cache, options_.ancestor, leased_or_pinned())),
       open_(std::make_shared<InMemoryLayer>()),
       open_start_(reader_->metadata().disk_consistent_lsn),
       last_{.start = reader_->metadata().previous_record_lsn, .end = open_start_},
@@ -46,18 +46,28 @@ Timeline::Timeline(std::shared_ptr<KeptTimeline> kept, Options options)
 }
 
 std::shared_ptr<TimelineReader> Timeline::make_reader(LayerCache::Options cache,
-                                                      std::shared_ptr<TimelineReader> ancestor) {
+                                                      std::shared_ptr<TimelineReader> ancestor,
+                                                      IsRetained is_retained) const {
   cache.directory = kept_->directory();
   return std::make_shared<TimelineReader>(
-      kept_->get()->manifest,
-      TimelineReader::Options{.cache = std::move(cache),
-                              .ancestor = std::move(ancestor),
-                              .redo = options_.redo,
-                              .is_live = true,
-                              .is_retained = [this](Lsn lsn) {
-                                return is_leased(lsn) ||
-                                       (options_.is_pinned && options_.is_pinned(lsn));
-                              }});
+      kept_->get()->manifest, TimelineReader::Options{.cache = std::move(cache),
+                                                      .ancestor = std::move(ancestor),
+                                                      .redo = options_.redo,
+                                                      .is_live = true,
+                                                      .is_retained = std::move(is_retained)});
+}
+
+Timeline::IsRetained Timeline::leased_or_pinned() const {
+  return [this](Lsn lsn) {
+    return is_leased(lsn) || (options_.is_pinned && options_.is_pinned(lsn));
+  };
+}
+
+void Timeline::add_reader(const std::shared_ptr<TimelineReader>& reader, Lsn last) {
+  std::erase_if(other_readers_, [](const auto& other) { return other.expired(); });
+  other_readers_.push_back(reader);
+  reader->publish(reader_->view());
+  reader->allow_up_to(last);
 }
 
 std::shared_ptr<TimelineReader> Timeline::open_reader(ReadPattern pattern,
@@ -66,12 +76,16 @@ std::shared_ptr<TimelineReader> Timeline::open_reader(ReadPattern pattern,
   LayerCache::Options cache = options_.cache;
   cache.pattern = pattern;
   cache.scratch_parent = scratch_parent;
-  auto reader = make_reader(std::move(cache), std::move(ancestor));
+  auto reader = make_reader(std::move(cache), std::move(ancestor), leased_or_pinned());
   const std::lock_guard lock(mutex_);
-  std::erase_if(other_readers_, [](const auto& other) { return other.expired(); });
-  other_readers_.push_back(reader);
-  reader->publish(reader_->view());
-  reader->allow_up_to(last_.end);
+  add_reader(reader, last_.end);
+  return reader;
+}
+
+std::shared_ptr<TimelineReader> Timeline::open_feed_reader() {
+  auto reader = make_reader(options_.cache, options_.ancestor, [](Lsn) { return true; });
+  const std::lock_guard lock(mutex_);
+  add_reader(reader, Lsn{UINT64_MAX});
   return reader;
 }
 
@@ -222,9 +236,11 @@ Result<bool> Timeline::compact() {
     free_files(merged.removed);
   }
   const auto layers = reader_->view()->layers;
-  VARVE_ASSIGN(const LayerChange images,
-               make_images(*layers, layers->manifest->metadata.disk_consistent_lsn, *reader_,
-                           files_, options_.compaction));
+  const TimelineMetadata& metadata = layers->manifest->metadata;
+  // Not before it can be read: until the WAL of a base backup is in, images would be of no moment.
+  if (metadata.disk_consistent_lsn < metadata.gc_cutoff_lsn) return !merged.empty();
+  VARVE_ASSIGN(const LayerChange images, make_images(*layers, metadata.disk_consistent_lsn,
+                                                     *reader_, files_, options_.compaction));
   if (!images.empty()) VARVE_TRY(change_layers(images));
   return !merged.empty() || !images.empty();
 }

@@ -118,8 +118,12 @@ class Timeline : public VersionSource {
   std::shared_ptr<TimelineReader> open_reader(ReadPattern pattern,
                                               const std::filesystem::path& scratch_parent,
                                               std::shared_ptr<TimelineReader> ancestor);
+  // For the feed, which has to know what it has brought so far: sees whatever was ingested, also
+  // below gc_cutoff_lsn for as long as nothing was collected. The timeline outlives it.
+  std::shared_ptr<TimelineReader> open_feed_reader();
 
-  // From gc_cutoff_lsn to last_record_lsn().
+  // From gc_cutoff_lsn to last_record_lsn(), which lies below it until the WAL of a base backup was
+  // ingested.
   Result<> scan(const KeyRange& range, Lsn lsn, const ImageSink& sink) override;
   Result<Bytes> get(const Key& key, Lsn lsn) override;
 
@@ -133,8 +137,13 @@ class Timeline : public VersionSource {
 
   Timeline(std::shared_ptr<KeptTimeline> kept, Options options);
 
+  using IsRetained = std::function<bool(Lsn)>;
   std::shared_ptr<TimelineReader> make_reader(LayerCache::Options cache,
-                                              std::shared_ptr<TimelineReader> ancestor);
+                                              std::shared_ptr<TimelineReader> ancestor,
+                                              IsRetained is_retained) const;
+  // With mutex_ held: shows it what there is from now on.
+  void add_reader(const std::shared_ptr<TimelineReader>& reader, Lsn last);
+  IsRetained leased_or_pinned() const;
   Result<> check(const RecordEnd& last, std::span<const Version> versions) const;
   bool is_leased(Lsn lsn) const;
   // With mutex_ held.

@@ -20,6 +20,7 @@ TimelineFeed::TimelineFeed(std::shared_ptr<KeptTimeline> kept, std::shared_ptr<T
                            Clock& clock, Random& random, Options options)
     : kept_(std::move(kept)),
       timeline_(std::move(timeline)),
+      reader_(timeline_->open_feed_reader()),
       clock_(clock),
       options_(std::move(options)),
       attendance_(*timeline_),

@@ -21,6 +21,8 @@ class TimelineFeed {
   // From where on it has to be fed.
   Lsn last_record_lsn() const { return timeline_->last_record_lsn(); }
   Timeline& timeline() { return *timeline_; }
+  // What was ingested, and what was there before, at any LSN at which nothing was collected.
+  VersionSource& source() { return *reader_; }
 
   // As Timeline::ingest(), once there is room: in memory, and behind the remote storage. Cancelled
   // when the call is to end before.
@@ -44,6 +46,7 @@ class TimelineFeed {
 
   const std::shared_ptr<KeptTimeline> kept_;
   const std::shared_ptr<Timeline> timeline_;
+  const std::shared_ptr<TimelineReader> reader_;
   Clock& clock_;
   const Options options_;
   // The state that was looked at last, and what of it is not remote.

@@ -1,5 +1,6 @@
 #include "timeline/timeline_feed.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -54,6 +55,32 @@ TEST_F(TimelineFeedTest, ItWaitsForUploadsOnceTooMuchIsNotRemote) {
   }));
   VARVE_EXPECT_OK(waiting.get());
   EXPECT_EQ(feed_->last_record_lsn(), Lsn{110});
+}
+
+// As the base backup of a running server is.
+TEST_F(TimelineFeedTest, UntilItIsConsistentOnlyTheFeedReads) {
+  VARVE_ASSERT_OK(kept_->change([](LocalManifest& state) -> Result<> {
+    state.manifest.metadata.gc_cutoff_lsn = Lsn{200};
+    return {};
+  }));
+  options_.compaction = {.merged_layers = 1, .layers_above_image = 1};
+  open();
+  feed({.maintenance = {.checkpoint_interval = std::chrono::hours(1)}});
+  VARVE_ASSERT_OK(ingest(110, "new"));
+  const auto early = shared_->get(key_of(1), Lsn{110});
+  ASSERT_TRUE(early.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(early.error().message(), testing::HasSubstr("cannot be read yet"));
+  EXPECT_EQ(as_text(feed_->source().get(key_of(1), Lsn{110}).value()), "new");
+  VARVE_EXPECT_OK(shared_->checkpoint());
+  VARVE_EXPECT_OK(shared_->compact());
+  EXPECT_EQ(as_text(feed_->source().get(key_of(1), Lsn{110}).value()), "new");
+
+  VARVE_ASSERT_OK(ingest(200, "newer"));
+  EXPECT_EQ(as_text(shared_->get(key_of(1), Lsn{200}).value()), "newer");
+  EXPECT_TRUE(shared_->get(key_of(1), Lsn{110}).failed_with(ErrorCode::kNotFound));
+  EXPECT_EQ(as_text(feed_->source().get(key_of(1), Lsn{110}).value()), "new");
+  VARVE_EXPECT_OK(shared_->checkpoint());
+  VARVE_EXPECT_OK(shared_->compact());
 }
 
 }  // namespace

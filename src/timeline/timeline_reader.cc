@@ -90,6 +90,12 @@ Result<> TimelineReader::check_kept(Lsn gc_cutoff_lsn, const ReadPoint& point) c
   const bool collected =
       !point.is_pinned && point.lsn < gc_cutoff_lsn && !(is_retained_ && is_retained_(point.lsn));
   if (!collected && point.lsn <= last) return {};
+  if (last < gc_cutoff_lsn) {
+    return make_error(ErrorCode::kNotFound,
+                      "timeline {} cannot be read yet: the WAL of its base backup goes up to {}, "
+                      "and only that up to {} has arrived",
+                      id_, gc_cutoff_lsn, last);
+  }
   return make_error(ErrorCode::kNotFound,
                     "LSN {} is not kept by timeline {}: it can be read from {} to {}", point.lsn,
                     id_, gc_cutoff_lsn, last);

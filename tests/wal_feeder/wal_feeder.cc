@@ -54,7 +54,7 @@ class FeedTarget : public WalTarget {
   Result<> ingest(Lsn start, Lsn end, std::span<const Version> versions) override {
     return feed_.ingest({.start = start, .end = end}, versions, {});
   }
-  VersionSource& source() override { return feed_.timeline(); }
+  VersionSource& source() override { return feed_.source(); }
 
  private:
   TimelineFeed& feed_;
