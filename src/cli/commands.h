@@ -9,6 +9,7 @@ void add_init_command(const Command& root);
 void add_serve_command(const Command& root);
 void add_tenant_commands(const Command& root);
 void add_timeline_commands(const Command& root);
+void add_protection_commands(const Command& root);
 void add_restore_command(const Command& root);
 void add_status_commands(const Command& root);
 void add_remote_commands(const Command& root);

@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   add_serve_command(root);
   add_tenant_commands(root);
   add_timeline_commands(root);
+  add_protection_commands(root);
   add_restore_command(root);
   add_status_commands(root);
   add_remote_commands(root);

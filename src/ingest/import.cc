@@ -200,8 +200,8 @@ class Importer {
 
   template <typename Consumer>
   Result<> read_blocks(const std::filesystem::path& path, uint32_t count, const Consumer& consume) {
-    VARVE_ASSIGN(SourceFile file, SourceFile::open(path, uint64_t{count} * kBlockSize,
-                                                   source_.is_backup()));
+    VARVE_ASSIGN(SourceFile file,
+                 SourceFile::open(path, uint64_t{count} * kBlockSize, source_.is_backup()));
     for (uint32_t block = 0; block < count;) {
       const auto blocks = std::min<uint32_t>(count - block, kBlocksPerRead);
       const auto piece = std::span(buffer_).first(size_t{blocks} * kBlockSize);

@@ -63,8 +63,7 @@ struct SegmentFile {
 
 class InventoryTaker {
  public:
-  explicit InventoryTaker(const DataDirectory& source)
-      : source_(source), root_(source.path()) {}
+  explicit InventoryTaker(const DataDirectory& source) : source_(source), root_(source.path()) {}
 
   Result<SourceInventory> take() && {
     VARVE_ASSIGN(const auto entries, list_directory(root_));

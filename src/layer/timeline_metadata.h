@@ -18,8 +18,8 @@ struct TimelineMetadata {
   // Set on a branch: what lies below ancestor_lsn is read from the ancestor.
   std::optional<TimelineId> ancestor;
   Lsn ancestor_lsn;
-  // The oldest LSN that can still be read; where it lies above disk_consistent_lsn, in a base backup
-  // whose WAL is not all there, the first one that can ever be.
+  // The oldest LSN that can still be read; where it lies above disk_consistent_lsn, in a base
+  // backup whose WAL is not all there, the first one that can ever be.
   Lsn gc_cutoff_lsn;
   // Major version of the source server, and the identifier that initdb gave the cluster.
   uint32_t postgres_version = 0;

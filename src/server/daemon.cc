@@ -53,6 +53,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
   daemon->service_ = std::make_unique<LocalPageService>(std::move(server));
   daemon->service_->start_sync(std::chrono::seconds(daemon->settings_.stop_timeout));
   LocalPageService& service = *daemon->service_;
+  daemon->service_->start_following();
   daemon->housekeeping_ = std::make_unique<Housekeeping>(service.page_server());
   daemon->warm_layers_ = std::make_unique<WarmLayers>(service.page_server());
   daemon->api_ = std::make_unique<http::ApiState>();
@@ -113,6 +114,7 @@ Result<> Daemon::run(std::stop_token stop_request) {
 
 void Daemon::stop() {
   if (!http_) return;
+  if (service_) service_->stop_following();
   {
     const std::jthread sync_end([this] {
       if (service_) service_->end_sync();

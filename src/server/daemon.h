@@ -31,6 +31,7 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
+  LocalPageService& service() { return *service_; }
   // For feeds, which end before run() does.
   PageServer& page_server() { return service_->page_server(); }
 

@@ -125,6 +125,22 @@ Json to_json(const RequestCounts& counts) {
   return json;
 }
 
+Json to_json(const FollowStatus& status) {
+  const auto lsn_or_null = [](Lsn lsn) { return lsn == Lsn{} ? Json() : Json(lsn.to_string()); };
+  const uint64_t behind =
+      status.server_end.value - std::min(status.server_end.value, status.ingested.value);
+  return {{"state", name(status.state)},
+          {"peer", text_or_null(status.peer)},
+          {"slot", status.slot},
+          {"server_lsn", lsn_or_null(status.server_end)},
+          {"received_lsn", lsn_or_null(status.received)},
+          {"ingested_lsn", lsn_or_null(status.ingested)},
+          {"confirmed_lsn", lsn_or_null(status.confirmed)},
+          {"lag_bytes", behind},
+          {"error", status.failure ? Json(status.failure->message()) : Json()},
+          {"error_at", status.failed_at ? Json(status.failed_at->to_string()) : Json()}};
+}
+
 Json to_json(const MetricSample& sample) {
   return {{"name", sample.name}, {"labels", sample.labels}, {"value", sample.value}};
 }

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "follow/follower.h"
 #include "ingest/time_index.h"
 #include "remote_storage/request_counts.h"
 #include "server/layer_report.h"
@@ -27,6 +28,7 @@ Json to_json(const TenantTimelineId& timeline,
 Json to_json(const TenantId& tenant, const TimelinePin& pin);
 Json to_json(const TenantTimelineId& timeline, const TimedLsn& found);
 Json to_json(const TenantTimelineId& timeline, const TenantManager::FreedLayers& freed);
+Json to_json(const FollowStatus& status);
 Json to_json(const StatusReport& status);
 Json to_json(const ListedObject& object);
 Json to_json(const ShownObject& object);

@@ -49,7 +49,20 @@ class SyncForOneWait {
 }  // namespace
 
 LocalPageService::LocalPageService(std::unique_ptr<PageServer> server)
-    : server_(std::move(server)) {}
+    : server_(std::move(server)), protection_(*server_) {}
+
+Json LocalPageService::describe(const TimelineInfo& timeline) const {
+  Json json = to_json(timeline);
+  if (const auto primary = protection_.status(timeline.id)) json["primary"] = to_json(*primary);
+  return json;
+}
+
+Result<> LocalPageService::check_unprotected(const TenantId& tenant) const {
+  for (const TenantTimelineId& timeline : server_->tenants().timeline_ids(tenant)) {
+    VARVE_TRY(protection_.check_unprotected(timeline));
+  }
+  return {};
+}
 
 void LocalPageService::start_sync(Duration stop_timeout) {
   TenantManager& tenants = server_->tenants();
@@ -68,7 +81,9 @@ Result<Json> LocalPageService::tenants() {
 Result<Json> LocalPageService::timelines(const std::string& tenant) {
   VARVE_ASSIGN(const TenantInfo owner, server_->tenants().tenant(tenant));
   VARVE_ASSIGN(const auto timelines, server_->timelines(owner.id));
-  return to_json_array(timelines);
+  Json array = Json::array();
+  for (const TimelineInfo& timeline : timelines) array.push_back(describe(timeline));
+  return array;
 }
 
 Result<Json> LocalPageService::tenant(const std::string& tenant) {
@@ -78,7 +93,7 @@ Result<Json> LocalPageService::tenant(const std::string& tenant) {
 
 Result<Json> LocalPageService::timeline(const std::string& timeline) {
   VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
-  return to_json(found);
+  return describe(found);
 }
 
 Result<Json> LocalPageService::create_tenant(const NewTenant& tenant) {
@@ -94,12 +109,14 @@ Result<Json> LocalPageService::attach_tenant(const std::string& tenant) {
 
 Result<Json> LocalPageService::detach_tenant(const std::string& tenant, const CallOptions& call) {
   VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
+  VARVE_TRY(check_unprotected(found.id));
   VARVE_TRY(server_->detach_tenant(found.id, call));
   return this->tenant(found.id.to_string());
 }
 
 Result<Json> LocalPageService::delete_tenant(const std::string& tenant, const CallOptions& call) {
   VARVE_ASSIGN(const TenantInfo found, server_->tenants().tenant(tenant));
+  VARVE_TRY(check_unprotected(found.id));
   VARVE_TRY(server_->delete_tenant(found.id, call));
   return Json{{"tenant_id", found.id.to_string()}, {"deleted", true}};
 }
@@ -132,7 +149,7 @@ Result<Json> LocalPageService::checkpoint(const std::string& timeline, const Cal
                                           const ByteProgress& progress) {
   VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
   VARVE_ASSIGN(const TimelineInfo now, server_->checkpoint(found.id, call, progress));
-  return to_json(now);
+  return describe(now);
 }
 
 Result<Json> LocalPageService::prefetch(const std::string& timeline, const CallOptions& call,
@@ -182,6 +199,7 @@ Result<Json> LocalPageService::unpin(const std::string& timeline, Lsn lsn) {
 
 Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {
   VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
+  VARVE_TRY(protection_.check_unprotected(found.id));
   VARVE_TRY(server_->delete_timeline(found.id));
   return Json{{"tenant_id", found.id.tenant.to_string()},
               {"timeline_id", found.id.timeline.to_string()},
@@ -190,7 +208,23 @@ Result<Json> LocalPageService::delete_timeline(const std::string& timeline) {
 
 Result<Json> LocalPageService::status(const std::optional<std::string>& timeline) {
   VARVE_ASSIGN(const StatusReport report, server_->status(timeline));
-  return to_json(report);
+  Json json = to_json(report);
+  json["timelines"] = Json::array();
+  for (const TimelineInfo& each : report.timelines) json["timelines"].push_back(describe(each));
+  return json;
+}
+
+Result<Json> LocalPageService::protect(const NewProtection& protection, const CallOptions& call,
+                                       const ByteProgress& progress) {
+  VARVE_ASSIGN(const TimelineInfo made, protection_.protect(protection, call, progress));
+  return describe(made);
+}
+
+Result<Json> LocalPageService::unprotect(const std::string& timeline, bool keep_slot,
+                                         const CallOptions& call) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));
+  VARVE_TRY(protection_.unprotect(found.id, keep_slot, call));
+  return this->timeline(found.id.to_string());
 }
 
 Result<Json> LocalPageService::wait(const WaitRequest& request, const CallOptions& call,

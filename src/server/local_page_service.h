@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "server/page_service.h"
+#include "server/protection.h"
 
 namespace varve {
 
@@ -16,6 +17,9 @@ class LocalPageService : public PageService {
   // take so long to finish. Without that, only wait() does something about it.
   void start_sync(Duration stop_timeout);
   void end_sync();
+  // From now on until stop_following(), timelines that are protected follow their primaries.
+  void start_following() { protection_.resume(); }
+  void stop_following() { protection_.stop(); }
 
   Result<Json> tenants() override;
   Result<Json> timelines(const std::string& tenant) override;
@@ -39,6 +43,10 @@ class LocalPageService : public PageService {
   Result<Json> unpin(const std::string& timeline, Lsn lsn) override;
   Result<Json> collect_garbage(const std::string& timeline, const CallOptions& call) override;
   Result<Json> delete_timeline(const std::string& timeline) override;
+  Result<Json> protect(const NewProtection& protection, const CallOptions& call,
+                       const ByteProgress& progress) override;
+  Result<Json> unprotect(const std::string& timeline, bool keep_slot,
+                         const CallOptions& call) override;
   Result<Json> status(const std::optional<std::string>& timeline) override;
   Result<Json> wait(const WaitRequest& request, const CallOptions& call,
                     const ByteProgress& progress) override;
@@ -56,7 +64,11 @@ class LocalPageService : public PageService {
   Result<> keep_request_counts();
 
  private:
+  Json describe(const TimelineInfo& timeline) const;
+  Result<> check_unprotected(const TenantId& tenant) const;
+
   const std::unique_ptr<PageServer> server_;
+  Protection protection_;
 };
 
 }  // namespace varve

@@ -15,4 +15,9 @@ Result<std::unique_ptr<PageService>> open_page_service(const std::filesystem::pa
                                                        const SettingOverrides& overrides,
                                                        const CallOptions& call);
 
+// The same, of a server that runs; null where none does.
+Result<std::unique_ptr<PageService>> find_running_service(
+    const std::filesystem::path& work_directory, const SettingOverrides& overrides,
+    const CallOptions& call);
+
 }  // namespace varve

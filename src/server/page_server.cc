@@ -110,6 +110,14 @@ Result<std::unique_ptr<TimelineFeed>> PageServer::feed(const TenantTimelineId& i
                                         system_random(), std::move(options));
 }
 
+Result<> PageServer::flush(const TenantTimelineId& id) {
+  const auto open = timelines_->find(id);
+  if (open == nullptr) return {};
+  VARVE_TRY(open->checkpoint());
+  schedule_pending_task(id);
+  return {};
+}
+
 Result<TimelineInfo> PageServer::checkpoint(const TenantTimelineId& id, const CallOptions& call,
                                             const ByteProgress& progress) {
   if (const auto open = timelines_->find(id)) VARVE_TRY(open->checkpoint());

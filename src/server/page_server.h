@@ -66,6 +66,11 @@ class PageServer {
   // somebody feeds it already.
   Result<std::unique_ptr<TimelineFeed>> feed(const TenantTimelineId& id, const CallOptions& call);
 
+  // Whether primaries may forget what is remote, rather than what is in files here.
+  bool confirms_remote() const { return remote_ != nullptr && settings_.confirm == "remote"; }
+
+  // What was ingested until now is in files; where the sync engine runs, it uploads them.
+  Result<> flush(const TenantTimelineId& id);
   // What was ingested until now becomes remote.
   Result<TimelineInfo> checkpoint(const TenantTimelineId& id, const CallOptions& call,
                                   const ByteProgress& progress);

@@ -74,6 +74,14 @@ class TimelineSnapshot : public VersionSource {
   virtual Result<LayerCache::Fetched> fetched() = 0;
 };
 
+struct NewProtection {
+  std::string tenant;
+  // Of the timeline; empty: none.
+  std::string name;
+  // How to reach the primary, as libpq has it.
+  std::string primary;
+};
+
 struct WaitRequest {
   std::string timeline;  // TENANT/TIMELINE.
   Lsn lsn;
@@ -122,6 +130,15 @@ class PageService {
   virtual Result<Json> collect_garbage(const std::string& timeline, const CallOptions& call) = 0;
   // Tells which one it was.
   virtual Result<Json> delete_timeline(const std::string& timeline) = 0;
+
+  // Makes a timeline of a base backup of a primary, and has the server follow it from there on.
+  // Gives the timeline once it is remote, readable, and streaming.
+  virtual Result<Json> protect(const NewProtection& protection, const CallOptions& call,
+                               const ByteProgress& progress) = 0;
+  // Ends that; gives the timeline as it stays. The slot at the primary is dropped, unless it is to
+  // be kept.
+  virtual Result<Json> unprotect(const std::string& timeline, bool keep_slot,
+                                 const CallOptions& call) = 0;
 
   // Of everything, or of one timeline.
   virtual Result<Json> status(const std::optional<std::string>& timeline) = 0;

@@ -81,6 +81,12 @@ inline constexpr std::tuple kSettingFields{
                       .description =
                           "After how many seconds what arrived is brought into the remote "
                           "storage"},
+    SettingField<std::string>{
+        .key = "confirm",
+        .value = &Settings::confirm,
+        .override_value = &SettingOverrides::confirm,
+        .description = "What WAL a followed primary may forget: remote, what is in the remote "
+                       "storage, or local, what is in files of the work directory"},
     SettingField<int>{.key = "memory_limit_mib",
                       .value = &Settings::memory_limit_mib,
                       .override_value = &SettingOverrides::memory_limit_mib,

@@ -132,6 +132,10 @@ Result<> check_settings(const Settings& settings) {
   if (settings.compression_level < 1 || settings.compression_level > 19) {
     return make_error(ErrorCode::kInvalidArgument, "compression_level must be from 1 to 19");
   }
+  if (settings.confirm != "remote" && settings.confirm != "local") {
+    return make_error(ErrorCode::kInvalidArgument, "confirm must be remote or local, not '{}'",
+                      settings.confirm);
+  }
   if (settings.stop_timeout < 0 || settings.stop_timeout > kMaximumStopTimeout) {
     return make_error(ErrorCode::kInvalidArgument, "stop_timeout must be from 0 to {} seconds",
                       kMaximumStopTimeout);

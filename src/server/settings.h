@@ -32,6 +32,8 @@ struct Settings {
   std::string tls_key;
   // What was ingested is remote after so many seconds.
   int rpo = 10;
+  // What a primary need not keep any longer: what is "remote", or what is in files here, "local".
+  std::string confirm = "remote";
   // Of a timeline, MiB: what may be in memory, and what may be in files that are not remote yet.
   // The feed waits where there is more.
   int memory_limit_mib = 768;
@@ -62,6 +64,7 @@ struct SettingOverrides {
   std::optional<std::string> tls_certificate;
   std::optional<std::string> tls_key;
   std::optional<int> rpo;
+  std::optional<std::string> confirm;
   std::optional<int> memory_limit_mib;
   std::optional<int> upload_lag_mib;
   std::optional<int> retention_hours;

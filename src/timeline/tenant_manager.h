@@ -108,7 +108,9 @@ class TenantManager {
 
   // Checks that the timeline may be created, before the work begins.
   Result<> check_new_timeline(const TenantId& tenant, const std::string& name) const;
-  Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn);
+  // Of that ID, which nobody else has, or else of one drawn at random.
+  Result<TimelineDraft> start_timeline(const TenantId& tenant, Lsn image_lsn,
+                                       const std::optional<TimelineId>& id = {});
   // Whose history the LSN is of: the timeline's own or, below the LSN at which a branch begins,
   // that of its ancestor, which alone decides how long it can be read.
   Result<TenantTimelineId> origin_of(const TenantTimelineId& id, Lsn lsn) const;

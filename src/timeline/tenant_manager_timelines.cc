@@ -15,9 +15,11 @@ Result<> TenantManager::check_new_timeline(const TenantId& tenant, const std::st
   return directory_->check_name_free(tenant, name);
 }
 
-Result<TimelineDraft> TenantManager::start_timeline(const TenantId& tenant, Lsn image_lsn) {
+Result<TimelineDraft> TenantManager::start_timeline(const TenantId& tenant, Lsn image_lsn,
+                                                    const std::optional<TimelineId>& id) {
+  const TimelineId timeline = id ? *id : options_.random->next_id<TimelineId>();
   VARVE_ASSIGN(TimelineDraft draft,
-               TimelineDraft::create({.id = {tenant, options_.random->next_id<TimelineId>()},
+               TimelineDraft::create({.id = {tenant, timeline},
                                       .timelines_directory = store_->timelines_directory(tenant),
                                       .image_lsn = image_lsn,
                                       .layer_size = options_.layer_size}));

@@ -58,9 +58,8 @@ std::shared_ptr<TimelineReader> Timeline::make_reader(LayerCache::Options cache,
 }
 
 Timeline::IsRetained Timeline::leased_or_pinned() const {
-  return [this](Lsn lsn) {
-    return is_leased(lsn) || (options_.is_pinned && options_.is_pinned(lsn));
-  };
+  return
+      [this](Lsn lsn) { return is_leased(lsn) || (options_.is_pinned && options_.is_pinned(lsn)); };
 }
 
 void Timeline::add_reader(const std::shared_ptr<TimelineReader>& reader, Lsn last) {
@@ -123,8 +122,17 @@ Lsn Timeline::last_record_lsn() const {
   return last_.end;
 }
 
+Timeline::RecordEnd Timeline::last_record() const {
+  const std::lock_guard lock(mutex_);
+  return last_;
+}
+
 Lsn Timeline::disk_consistent_lsn() const {
   return kept_->get()->manifest.metadata.disk_consistent_lsn;
+}
+
+Lsn Timeline::oldest_lsn() const {
+  return kept_->get()->manifest.metadata.gc_cutoff_lsn;
 }
 
 size_t Timeline::memory_bytes() const {

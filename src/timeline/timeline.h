@@ -57,8 +57,12 @@ class Timeline : public VersionSource {
 
   // Everything up to here was ingested. Where the feed must resume after open().
   Lsn last_record_lsn() const;
+  // The record that ends there; its start is 0 where it is not known.
+  RecordEnd last_record() const;
   // Everything up to here is in layer files.
   Lsn disk_consistent_lsn() const;
+  // From where on it can be read: gc_cutoff_lsn.
+  Lsn oldest_lsn() const;
   // Of layers in memory, bytes.
   size_t memory_bytes() const;
   // To be called by the feed before it goes on: returns once less than the limit is in memory.

@@ -199,8 +199,8 @@ Result<> WalIngester::take_block(const BlockReference& block) {
     return {};
   }
   if (end_ <= options_.consistent_from) return {};
-  return make_error(ErrorCode::kCorrupted,
-                    "it changes block {} of {}, which has {} blocks", block.block, block.fork.to_string(), size.value_or(0));
+  return make_error(ErrorCode::kCorrupted, "it changes block {} of {}, which has {} blocks",
+                    block.block, block.fork.to_string(), size.value_or(0));
 }
 
 Result<> WalIngester::take(const wal15::HeapPayload& payload) {

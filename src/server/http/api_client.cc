@@ -272,6 +272,23 @@ Result<Json> ApiClient::delete_timeline(const std::string& timeline) {
   return connection_->send("DELETE", path);
 }
 
+Result<Json> ApiClient::protect(const NewProtection& protection, const CallOptions& call,
+                                const ByteProgress& progress) {
+  Json body{{"primary", protection.primary}};
+  if (!protection.name.empty()) body["name"] = protection.name;
+  VARVE_ASSIGN(const Json begun,
+               connection_->send("POST", tenant_path(protection.tenant) + "/protect", body));
+  return connection_->result_of(begun, call, progress);
+}
+
+Result<Json> ApiClient::unprotect(const std::string& timeline, bool keep_slot,
+                                  const CallOptions& call) {
+  VARVE_ASSIGN(const std::string path, timeline_path(timeline));
+  VARVE_ASSIGN(const Json begun,
+               connection_->send("POST", path + "/unprotect", {{"keep_slot", keep_slot}}));
+  return connection_->result_of(begun, call, {});
+}
+
 Result<Json> ApiClient::status(const std::optional<std::string>& timeline) {
   return connection_->send("GET",
                            timeline ? "/v1/status?timeline=" + escape(*timeline) : "/v1/status");

@@ -35,6 +35,10 @@ class ApiClient : public PageService {
   Result<Json> unpin(const std::string& timeline, Lsn lsn) override;
   Result<Json> collect_garbage(const std::string& timeline, const CallOptions& call) override;
   Result<Json> delete_timeline(const std::string& timeline) override;
+  Result<Json> protect(const NewProtection& protection, const CallOptions& call,
+                       const ByteProgress& progress) override;
+  Result<Json> unprotect(const std::string& timeline, bool keep_slot,
+                         const CallOptions& call) override;
   Result<Json> status(const std::optional<std::string>& timeline) override;
   // Hears nothing of progress.
   Result<Json> wait(const WaitRequest& request, const CallOptions& call,

@@ -44,6 +44,15 @@ Result<std::optional<double>> JsonBody::number(const std::string& key) const {
   return std::optional(value->get<double>());
 }
 
+Result<std::optional<bool>> JsonBody::flag(const std::string& key) const {
+  const Json* const value = find(key);
+  if (value == nullptr) return std::optional<bool>();
+  if (!value->is_boolean()) {
+    return make_error(ErrorCode::kInvalidArgument, "'{}' is neither true nor false", key);
+  }
+  return std::optional(value->get<bool>());
+}
+
 Result<std::string> JsonBody::required_text(const std::string& key) const {
   VARVE_ASSIGN(auto value, text(key));
   if (!value) return make_error(ErrorCode::kInvalidArgument, "the body lacks '{}'", key);

@@ -17,6 +17,7 @@ class JsonBody {
   // Those that are absent or null are none. InvalidArgument for a value of another type.
   Result<std::optional<std::string>> text(const std::string& key) const;
   Result<std::optional<double>> number(const std::string& key) const;
+  Result<std::optional<bool>> flag(const std::string& key) const;
   // And InvalidArgument when it is absent.
   Result<std::string> required_text(const std::string& key) const;
   Result<uint64_t> required_count(const std::string& key) const;

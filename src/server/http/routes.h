@@ -36,6 +36,7 @@ struct ApiState {
 void add_tenant_routes(Routes& routes, PageService& service, ApiState& state);
 void add_timeline_routes(Routes& routes, PageService& service, ApiState& state);
 void add_import_routes(Routes& routes, PageService& service, ApiState& state);
+void add_protection_routes(Routes& routes, PageService& service, ApiState& state);
 // `scratch` is a directory for what is fetched meanwhile.
 void add_snapshot_routes(Routes& routes, PageService& service, ApiState& state,
                          const std::filesystem::path& scratch);

@@ -56,6 +56,7 @@ Routes all_routes(PageService& service, ApiState& state, const std::filesystem::
   add_tenant_routes(routes, service, state);
   add_timeline_routes(routes, service, state);
   add_import_routes(routes, service, state);
+  add_protection_routes(routes, service, state);
   add_snapshot_routes(routes, service, state, scratch);
   add_wait_routes(routes, service, state);
   add_status_routes(routes, service, std::move(metrics_text));

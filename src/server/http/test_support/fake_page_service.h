@@ -75,6 +75,15 @@ class FakePageService : public PageService {
   Result<Json> collect_garbage(const std::string& timeline, const CallOptions&) override {
     return answer("gc", timeline);
   }
+  Result<Json> protect(const NewProtection& protection, const CallOptions&,
+                       const ByteProgress&) override {
+    return answer("protect", {{"tenant", protection.tenant},
+                              {"name", protection.name},
+                              {"primary", protection.primary}});
+  }
+  Result<Json> unprotect(const std::string& timeline, bool keep_slot, const CallOptions&) override {
+    return answer("unprotect", {{"timeline", timeline}, {"keep_slot", keep_slot}});
+  }
   Result<Json> status(const std::optional<std::string>& timeline) override {
     return answer("status", timeline ? Json(*timeline) : Json());
   }
