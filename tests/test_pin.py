@@ -29,6 +29,17 @@ def test_a_pin_goes_where_the_tenant_goes(varve, server, small_pgdata, folder):
     assert lsns(other) == []
 
 
+def test_the_tenants_log_shows_what_is_pinned(server, small_pgdata):
+    server.import_cluster("acme", "main", small_pgdata)
+    pinned = server.json("timeline", "pin", "acme/main")
+    shown = [server.varve.json("remote", "show", "--remote", server.remote, key)
+             for key in server.storage.objects()]
+    commits = sorted((document for document in shown if "timelines" in document),
+                     key=lambda document: document["sequence"])
+    assert commits[-1]["pins"] == [pinned]
+    assert all(commit["pins"] == [] for commit in commits[:-1])
+
+
 def test_what_is_not_kept_or_not_pinned_is_refused(server, small_pgdata):
     server.import_cluster("acme", "main", small_pgdata)
     refused = server.run("timeline", "pin", "acme/main", "--lsn", "0/10")

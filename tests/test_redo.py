@@ -16,35 +16,27 @@ from pathlib import Path
 import pytest
 
 from support import redo_workload
-from support.postgres import BIN_DIR, SYSTEM_USER, Cluster, PostgresError, give_to_postgres
+from support.postgres import (BIN_DIR, SYSTEM_USER, Cluster, ClusterKind, PostgresError,
+                              give_to_postgres)
 from support.wal_records import (BLOCKS_PER_MAP, HASH, INIT, MAIN, PAGE, VISIBILITY, clear_map_behind,
                                  cleared_maps, decode, parse_lsn, read_records, truncation)
 
 FORKS = {"": MAIN, "_vm": VISIBILITY, "_init": INIT}
 ZEROS = bytes(PAGE)
 
-
-@dataclass(frozen=True)
-class Kind:
-    """How a cluster is made and runs."""
-
-    name: str
-    checksums: bool = False
-    settings: tuple = ()
-
-
 KINDS = [
-    Kind("checksums_zstd", checksums=True, settings=(("wal_compression", "zstd"),)),
-    Kind("no_full_page_writes", settings=(("full_page_writes", "off"),)),
+    ClusterKind("checksums_zstd", checksums=True, settings=(("wal_compression", "zstd"),)),
+    ClusterKind("no_full_page_writes", settings=(("full_page_writes", "off"),)),
 ]
 MORE_KINDS = [
-    Kind("plain"),
-    Kind("hints", settings=(("wal_log_hints", "on"),)),
-    Kind("hints_pglz_no_full_page_writes",
-         settings=(("wal_log_hints", "on"), ("wal_compression", "pglz"), ("full_page_writes", "off"))),
-    Kind("checksums_lz4_no_full_page_writes", checksums=True,
-         settings=(("wal_compression", "lz4"), ("full_page_writes", "off"))),
-    Kind("checksums_logical", checksums=True, settings=(("wal_level", "logical"),)),
+    ClusterKind("plain"),
+    ClusterKind("hints", settings=(("wal_log_hints", "on"),)),
+    ClusterKind("hints_pglz_no_full_page_writes",
+                settings=(("wal_log_hints", "on"), ("wal_compression", "pglz"),
+                          ("full_page_writes", "off"))),
+    ClusterKind("checksums_lz4_no_full_page_writes", checksums=True,
+                settings=(("wal_compression", "lz4"), ("full_page_writes", "off"))),
+    ClusterKind("checksums_logical", checksums=True, settings=(("wal_level", "logical"),)),
 ]
 SETTINGS = {
     "shared_buffers": "'64MB'",
@@ -85,8 +77,7 @@ def fixture_recovered(request, fast_folder):
     kind = request.param
     folder = fast_folder / kind.name
     base, oracle = folder / "base", folder / "oracle"
-    cluster = Cluster.create(folder / "data", checksums=kind.checksums,
-                             settings={**SETTINGS, **dict(kind.settings)})
+    cluster = kind.create(folder / "data", SETTINGS)
     give_to_postgres(folder)
     with cluster.running():
         cluster.sql(redo_workload.BEFORE)

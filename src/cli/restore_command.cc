@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <memory>
@@ -8,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "fs/system_user.h"
 #include "server/restore_cluster.h"
 
 namespace varve {
@@ -33,15 +32,13 @@ Result<TablespaceMapping> parse_mapping(const std::string& text) {
 }
 
 // As root, the data directory must belong to someone else: PostgreSQL refuses to run as root.
-Result<std::optional<FileOwner>> find_owner(const std::string& user) {
+Result<std::optional<SystemUser>> find_owner(const std::string& name) {
   if (geteuid() != 0) return std::nullopt;
-  const passwd* entry = getpwnam(user.c_str());
-  if (entry == nullptr) {
-    return make_error(ErrorCode::kNotFound,
-                      "there is no user '{}' to own the data directory: name one with --pg-user",
-                      user);
+  const auto user = find_system_user(name);
+  if (!user.ok()) {
+    return user.error().context("nobody can own the data directory; name a user with --pg-user");
   }
-  return FileOwner{entry->pw_uid, entry->pw_gid};
+  return *user;
 }
 
 std::string timeline_name(const Json& timeline) {

@@ -1,6 +1,5 @@
 #include "ingest/export.h"
 
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,15 +49,10 @@ std::string version_file_content() {
   return std::string(kPostgresMajorVersion) + "\n";
 }
 
-std::optional<FileOwner> default_owner() {
+std::optional<SystemUser> default_owner() {
   if (::geteuid() != 0) return {};
-  std::array<char, 4096> text{};
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwnam_r("postgres", &entry, text.data(), text.size(), &found) != 0 || found == nullptr) {
-    return {};
-  }
-  return FileOwner{.user = found->pw_uid, .group = found->pw_gid};
+  const auto postgres = find_system_user("postgres");
+  return postgres.ok() ? std::optional(*postgres) : std::nullopt;
 }
 
 // What decides how everything else is written; read before anything is.

@@ -1,8 +1,6 @@
 // Export: the state of a cluster at an LSN becomes a data directory that PostgreSQL 15 starts on.
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <optional>
 #include <stop_token>
@@ -11,15 +9,11 @@
 
 #include "base/lsn.h"
 #include "base/result.h"
+#include "fs/system_user.h"
 #include "ingest/progress.h"
 #include "layer/version_source.h"
 
 namespace varve {
-
-struct FileOwner {
-  uid_t user = 0;
-  gid_t group = 0;
-};
 
 struct TablespaceMapping {
   // The OID of the tablespace, or the directory it had at the source.
@@ -31,7 +25,7 @@ struct TablespaceMapping {
 struct ExportOptions {
   // Who owns everything that is written; the user `postgres` by default. Applies only when the
   // process runs as root, since PostgreSQL refuses a data directory that is not its own.
-  std::optional<FileOwner> owner;
+  std::optional<SystemUser> owner;
   // Tablespaces not listed become directories inside pg_tblspc.
   std::vector<TablespaceMapping> tablespaces;
   // Leaves the source's configuration as it was, with its archiving, replication and subscriptions.

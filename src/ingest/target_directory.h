@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fs/file.h"
+#include "fs/system_user.h"
 #include "ingest/export.h"
 
 namespace varve {
@@ -20,7 +21,7 @@ class TargetDirectory {
  public:
   struct Permissions {
     // Applied when the process runs as root.
-    std::optional<FileOwner> owner;
+    std::optional<SystemUser> owner;
     // 0700 or 0750; files get no more than that.
     mode_t directory_mode = 0700;
   };

@@ -24,6 +24,13 @@ inline constexpr std::string_view kTablespaceVersionDirectory = "PG_15_202209061
 inline constexpr uint32_t kBlockSize = 8192;
 // RELSEG_SIZE: blocks in a full segment file of a relation, 1 GiB.
 inline constexpr uint32_t kBlocksPerSegment = 131072;
+// MAXALIGN(SizeOfPageHeaderData) of src/include/storage/bufpage.h: bytes in the header of a page.
+inline constexpr uint32_t kPageHeaderSize = 24;
+// HEAPBLOCKS_PER_BYTE and HEAPBLOCKS_PER_PAGE of src/backend/access/heap/visibilitymap.c: a page of
+// a visibility map has two bits a block of the heap, behind its header.
+inline constexpr uint32_t kHeapBlocksPerMapByte = 4;
+inline constexpr uint32_t kHeapBlocksPerMapPage =
+    (kBlockSize - kPageHeaderSize) * kHeapBlocksPerMapByte;
 // XLOG_BLCKSZ: bytes in a page of WAL.
 inline constexpr uint32_t kWalBlockSize = 8192;
 // WalSegMinSize and WalSegMaxSize of src/include/access/xlog_internal.h.

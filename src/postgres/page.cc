@@ -11,7 +11,6 @@ constexpr size_t kFlags = 10;
 constexpr size_t kLower = 12;
 constexpr size_t kUpper = 14;
 constexpr size_t kSpecial = 16;
-constexpr size_t kHeaderSize = 24;
 constexpr uint16_t kValidFlags = 0x0007;  // PD_VALID_FLAG_BITS
 
 uint16_t half_at(ByteView page, size_t offset) {
@@ -152,7 +151,7 @@ std::optional<std::string> page_defect(ByteView page, uint32_t block, PageChecks
   const uint16_t lower = half_at(page, kLower);
   const uint16_t upper = half_at(page, kUpper);
   const uint16_t special = half_at(page, kSpecial);
-  if ((half_at(page, kFlags) & ~kValidFlags) != 0 || lower < kHeaderSize || lower > upper ||
+  if ((half_at(page, kFlags) & ~kValidFlags) != 0 || lower < kPageHeaderSize || lower > upper ||
       upper > special || special > kBlockSize || special != align_maximally(special)) {
     return fmt::format("its header is invalid (lower {}, upper {}, special {})", lower, upper,
                        special);

@@ -9,16 +9,10 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "fs/system_user.h"
 #include "runtime/descriptor.h"
 
 namespace varve {
-
-struct SystemUser {
-  uid_t user = 0;
-  gid_t group = 0;
-};
-// NotFound when the machine has no user of that name.
-Result<SystemUser> find_system_user(const std::string& name);
 
 struct ChildProgram {
   // The first is the path of the program.

@@ -3,9 +3,9 @@
 
 #include <optional>
 
+#include "fs/system_user.h"
 #include "fs/temporary_directory.h"
 #include "postgres/control_file.h"
-#include "redo/child_process.h"
 #include "redo/redo_options.h"
 
 namespace varve {

@@ -16,7 +16,6 @@
 
 namespace varve {
 
-using local_fs::Descriptor;
 using local_fs::Directory;
 using local_fs::TemporaryFile;
 using local_fs::UploadMark;
@@ -257,7 +256,7 @@ Result<Directory> LocalFs::create_parent(std::string_view key) {
     };
     // One that exists may have been created a moment ago by another who has not synced it yet.
     if (!is_durable()) {
-      VARVE_TRY(sync(directory.descriptor, directory.path.string()));
+      VARVE_TRY(local_fs::sync(directory.descriptor, directory.path.string()));
       const std::lock_guard lock(mutex_);
       durable_directories_.emplace(path);
     }
@@ -363,7 +362,8 @@ Result<ObjectInfo> LocalFs::get(std::string_view key, const ByteRange& range, co
   for (uint64_t offset = interval.start; offset < end;) {
     VARVE_TRY(options.check(key, clock_));
     const auto chunk = std::span(buffer).first(std::min<uint64_t>(end - offset, buffer.size()));
-    VARVE_ASSIGN(const size_t count, read_at(object.descriptor, offset, chunk, object.shown));
+    VARVE_ASSIGN(const size_t count,
+                 local_fs::read_at(object.descriptor, offset, chunk, object.shown));
     if (count < chunk.size()) {
       return make_error(ErrorCode::kUnavailable, "{} was cut to {} bytes while it was read",
                         object.shown, offset + count);
@@ -405,7 +405,8 @@ Result<std::vector<FailedRemoval>> LocalFs::remove(const std::vector<std::string
       }
     }
     if (removed.empty()) continue;
-    if (const auto synced = sync(parent->descriptor, parent->path.string()); !synced.ok()) {
+    if (const auto synced = local_fs::sync(parent->descriptor, parent->path.string());
+        !synced.ok()) {
       for (const auto key : removed) failed.push_back({std::string(key), synced.error()});
     }
   }

@@ -18,7 +18,7 @@
 #include <mutex>
 #include <set>
 
-#include "remote_storage/local_fs/descriptor.h"
+#include "remote_storage/local_fs/directory.h"
 #include "remote_storage/remote_storage.h"
 
 namespace varve {

@@ -1,4 +1,5 @@
-// A file descriptor that is not of a file with a path: sockets, pipes, events.
+// An open file descriptor: a socket, a pipe, or a file that is not reached by its path. One that is
+// has a class of its own, fs/file.h, whose errors name it.
 #pragma once
 
 #include <unistd.h>

@@ -192,6 +192,11 @@ Json to_json(const ShownObject& object) {
                            {"deleted", timeline.deleted}});
     }
     json["timelines"] = std::move(timelines);
+    Json pins = Json::array();
+    for (const TimelinePin& pin : object.tenant->pins) {
+      pins.push_back(to_json(object.tenant->id, pin));
+    }
+    json["pins"] = std::move(pins);
   }
   if (object.timeline) {
     json.update(stamp_to_json(object.timeline->stamp));

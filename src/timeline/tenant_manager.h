@@ -120,13 +120,14 @@ class TenantManager {
   Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
                                        const std::string& name, const CallOptions& call = {});
   // Keeps an LSN readable, whatever is collected, until it is unpinned: noted in the tenant's log.
-  // Gives the pin, also when it was there already. The caller sees to it that the LSN is not given
-  // up meanwhile, see Timeline::retain().
+  // What is pinned is the origin of that LSN: below its beginning, a branch pins its ancestor, and
+  // the pin stays when the branch is deleted. Gives the pin, also when it was there already. The
+  // caller sees to it that the LSN is not given up meanwhile, see Timeline::retain().
   Result<TimelinePin> pin_timeline(const TenantTimelineId& id, Lsn lsn,
                                    const CallOptions& call = {});
-  // NotFound when it is not pinned.
+  // The other way round, likewise of the origin. NotFound when it is not pinned.
   Result<> unpin_timeline(const TenantTimelineId& id, Lsn lsn, const CallOptions& call = {});
-  // Ascending by LSN.
+  // Those of the timeline's own history, ascending by LSN.
   Result<std::vector<TimelinePin>> pins(const TenantTimelineId& id) const;
 
   // Registers, uploads and publishes a draft that is finished. Nobody finds the timeline before it

@@ -59,8 +59,9 @@ class TenantGarbageTest : public test_support::ManagerTest {
     VARVE_ASSERT_OK(manager_->sync_timeline(main_, {}));
     timeline->take_over_uploads();
   }
-  std::string get(int key, uint64_t lsn) {
-    const auto snapshot = timelines_->open_snapshot(main_, Lsn{lsn}, {}, {});
+  std::string get(int key, uint64_t lsn) { return get(main_, key, lsn); }
+  std::string get(const TenantTimelineId& id, int key, uint64_t lsn) {
+    const auto snapshot = timelines_->open_snapshot(id, Lsn{lsn}, {}, {});
     if (!snapshot.ok()) return std::string(name(snapshot.code()));
     const auto value = snapshot->reader->get(key_of(key), Lsn{lsn});
     return value.ok() ? std::string(as_text(*value)) : std::string(name(value.code()));
@@ -159,6 +160,34 @@ TEST_F(TenantGarbageTest, WhatIsUnpinnedGoesWithTheNextCollection) {
   const auto again = manager_->unpin_timeline(main_, Lsn{200});
   ASSERT_TRUE(again.failed_with(ErrorCode::kNotFound));
   EXPECT_THAT(again.error().message(), HasSubstr("not pinned at 0/C8"));
+}
+
+TEST_F(TenantGarbageTest, ABranchPinsWhatLiesBelowItsBeginningInItsAncestor) {
+  change(200, kKeys, "second");
+  change(300, kKeys, "third");
+  const auto branch = manager_->branch_timeline(main_, Lsn{300}, "branch")->id;
+  const auto pin = manager_->pin_timeline(branch, Lsn{200});
+  VARVE_ASSERT_OK(pin);
+  EXPECT_EQ(pin->timeline, main_.timeline);
+  EXPECT_THAT(manager_->pins(main_).value(), ElementsAre(*pin));
+  EXPECT_THAT(manager_->pins(branch).value(), SizeIs(0));
+  collect_layers(300);
+  EXPECT_EQ(get(branch, 3, 200), "second");
+  EXPECT_EQ(get(3, 200), "second");
+  VARVE_ASSERT_OK(manager_->unpin_timeline(branch, Lsn{200}));
+  collect_layers(300);
+  EXPECT_EQ(get(branch, 3, 200), "NotFound");
+  EXPECT_EQ(get(branch, 3, 300), "third");
+}
+
+TEST_F(TenantGarbageTest, APinOfABranchFromItsBeginningOnIsTheBranchsOwn) {
+  change(200, kKeys, "second");
+  const auto branch = manager_->branch_timeline(main_, Lsn{200}, "branch")->id;
+  const auto pin = manager_->pin_timeline(branch, Lsn{200});
+  VARVE_ASSERT_OK(pin);
+  EXPECT_EQ(pin->timeline, branch.timeline);
+  EXPECT_THAT(manager_->pins(branch).value(), ElementsAre(*pin));
+  EXPECT_THAT(manager_->pins(main_).value(), SizeIs(0));
 }
 
 TEST_F(TenantGarbageTest, ThePinsOfADeletedTimelineGoWithIt) {

@@ -28,15 +28,18 @@ Result<TimelinePin> TenantManager::pin_timeline(const TenantTimelineId& id, Lsn 
                                                 const CallOptions& call) {
   const JoinedCall joined(options_.call, call);
   VARVE_ASSIGN(const auto turn, take_turn(id.tenant, joined.options()));
-  VARVE_ASSIGN(const auto existing, pins(id));
+  // A pin of the branch would not hold what its ancestor collects.
+  VARVE_ASSIGN(const TenantTimelineId origin, origin_of(id, lsn));
+  VARVE_ASSIGN(const auto existing, pins(origin));
   const auto same = std::ranges::find(existing, lsn, &TimelinePin::lsn);
   if (same != existing.end()) return *same;
-  const TimelinePin pin{.timeline = id.timeline, .lsn = lsn, .created_at = options_.clock->now()};
+  const TimelinePin pin{
+      .timeline = origin.timeline, .lsn = lsn, .created_at = options_.clock->now()};
   VARVE_TRY(change_tenant(
       id.tenant,
       [&](TenantManifest& manifest) -> Result<> {
         // An earlier attempt may have landed unnoticed.
-        if (!manifest.is_pinned(id.timeline, lsn)) manifest.pins.push_back(pin);
+        if (!manifest.is_pinned(origin.timeline, lsn)) manifest.pins.push_back(pin);
         return {};
       },
       joined.options()));
@@ -47,15 +50,15 @@ Result<> TenantManager::unpin_timeline(const TenantTimelineId& id, Lsn lsn,
                                        const CallOptions& call) {
   const JoinedCall joined(options_.call, call);
   VARVE_ASSIGN(const auto turn, take_turn(id.tenant, joined.options()));
-  VARVE_TRY(directory_->timeline(id));
-  if (!store_->is_pinned(id, lsn)) {
-    return make_error(ErrorCode::kNotFound, "timeline {} is not pinned at {}", id, lsn);
+  VARVE_ASSIGN(const TenantTimelineId origin, origin_of(id, lsn));
+  if (!store_->is_pinned(origin, lsn)) {
+    return make_error(ErrorCode::kNotFound, "timeline {} is not pinned at {}", origin, lsn);
   }
   return change_tenant(
       id.tenant,
       [&](TenantManifest& manifest) -> Result<> {
         std::erase_if(manifest.pins, [&](const TimelinePin& pin) {
-          return pin.timeline == id.timeline && pin.lsn == lsn;
+          return pin.timeline == origin.timeline && pin.lsn == lsn;
         });
         return {};
       },

@@ -195,6 +195,10 @@ Result<> TenantManager::delete_in_turn(const TenantTimelineId& id, const CallOpt
   directory_->forget_timeline(id);
   store_->forget_timeline(id);
   states_->forget(id);
+  {
+    const std::lock_guard lock(known_garbage_->mutex);
+    known_garbage_->examined.erase(id);
+  }
   warn_of_what_stays(fmt::format("timeline {}", id), remove_tree(directory));
   return {};
 }

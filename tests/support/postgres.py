@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 BIN_DIR = Path(os.environ.get("VARVE_PG_BINDIR", "/usr/lib/postgresql/15/bin"))
@@ -201,3 +202,17 @@ class Cluster:
         lines = run_program("pg_controldata", self.pgdata).stdout.splitlines()
         return {name.strip(): value.strip()
                 for name, _, value in (line.partition(":") for line in lines)}
+
+
+@dataclass(frozen=True)
+class ClusterKind:
+    """One of the ways to make and run a cluster that a test goes through."""
+
+    name: str
+    checksums: bool = False
+    settings: tuple = ()
+
+    def create(self, pgdata, settings):
+        """A cluster of this kind; `settings` are those that it shares with the others."""
+        return Cluster.create(pgdata, checksums=self.checksums,
+                              settings={**settings, **dict(self.settings)})

@@ -16,6 +16,7 @@
 #include "ingest/wal/wal_ingester.h"
 #include "ingest/wal_redo.h"
 #include "postgres/wal/stream_decoder.h"
+#include "postgres/wal_segment.h"
 #include "redo/redo_process_pool.h"
 #include "server/local_page_service.h"
 #include "server/restore_cluster.h"
@@ -60,14 +61,6 @@ class FeedTarget : public WalTarget {
   TimelineFeed& feed_;
 };
 
-// The name of the segment file that holds `lsn` (XLogFileName of
-// src/include/access/xlog_internal.h).
-std::string segment_name(uint32_t timeline, Lsn lsn, uint32_t segment_size) {
-  const uint64_t segment = lsn.value / segment_size;
-  const uint64_t per_id = 0x100000000 / segment_size;
-  return fmt::format("{:08X}{:08X}{:08X}", timeline, segment / per_id, segment % per_id);
-}
-
 struct Fed {
   uint64_t records = 0;
   Lsn last;
@@ -84,7 +77,7 @@ Result<Fed> feed_files(const Arguments& arguments, const ControlFile& control, T
                                          .system_identifier = control.system_identifier(),
                                          .timeline = timeline}));
   while (!decoder.stop()) {
-    const auto path = arguments.wal / segment_name(timeline, decoder.position(), size);
+    const auto path = arguments.wal / wal_segment_name(timeline, decoder.position(), size);
     VARVE_ASSIGN(const bool is_there, path_exists(path));
     if (!is_there) break;
     VARVE_ASSIGN(const Bytes segment, read_file(path, size));

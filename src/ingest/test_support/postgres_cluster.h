@@ -3,7 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/system_user.h"
 #include "fs/temporary_directory.h"
 #include "ingest/test_support/files.h"
 
@@ -62,8 +62,8 @@ class ClusterSpace {
  private:
   static bool give_away(const std::filesystem::path& path) {
     if (geteuid() != 0) return true;
-    const passwd* user = getpwnam("postgres");
-    if (user != nullptr && chown(path.c_str(), user->pw_uid, user->pw_gid) == 0) return true;
+    const auto owner = find_system_user("postgres");
+    if (owner.ok() && chown(path.c_str(), owner->user, owner->group) == 0) return true;
     ADD_FAILURE() << "cannot give " << path << " to the user postgres";
     return false;
   }

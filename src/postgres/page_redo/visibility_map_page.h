@@ -10,13 +10,6 @@
 
 namespace varve {
 
-inline constexpr uint32_t kPageHeaderSize = 24;  // MAXALIGN(SizeOfPageHeaderData)
-// HEAPBLOCKS_PER_BYTE: two bits a block, behind the page's header.
-inline constexpr uint32_t kHeapBlocksPerMapByte = 4;
-// HEAPBLOCKS_PER_PAGE.
-inline constexpr uint32_t kHeapBlocksPerMapPage =
-    (kBlockSize - kPageHeaderSize) * kHeapBlocksPerMapByte;
-
 // How many pages of the map remain, if it has more, when the main fork ends before block
 // `heap_blocks`.
 uint32_t visibility_map_size_after_truncation(uint32_t heap_blocks);

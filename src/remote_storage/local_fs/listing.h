@@ -1,7 +1,7 @@
 // The objects below a root in the order of their keys.
 #pragma once
 
-#include "remote_storage/local_fs/descriptor.h"
+#include "remote_storage/local_fs/directory.h"
 #include "remote_storage/remote_storage.h"
 
 namespace varve::local_fs {

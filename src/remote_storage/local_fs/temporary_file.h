@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "remote_storage/local_fs/descriptor.h"
+#include "remote_storage/local_fs/directory.h"
 
 namespace varve::local_fs {
 

@@ -20,11 +20,8 @@ struct VisibilityMapClear {
   Bits bits = Bits::kAll;
 
   // The page in the fork of the visibility map (HEAPBLK_TO_MAPBLOCK of
-  // src/backend/access/heap/visibilitymap.c): two bits a block behind the page's header.
-  uint32_t map_block() const {
-    constexpr uint32_t kBlocksPerPage = (kBlockSize - 24) * 4;
-    return heap_block / kBlocksPerPage;
-  }
+  // src/backend/access/heap/visibilitymap.c).
+  uint32_t map_block() const { return heap_block / kHeapBlocksPerMapPage; }
 };
 
 // Any record but those below. It clears the bits of none, one or two heap blocks.

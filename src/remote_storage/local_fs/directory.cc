@@ -1,4 +1,4 @@
-#include "remote_storage/local_fs/descriptor.h"
+#include "remote_storage/local_fs/directory.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,10 +23,6 @@ auto uninterrupted(Function function) {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (value_ >= 0) ::close(value_);
-}
 
 Result<struct stat> examine(const Directory& directory, std::string_view name) {
   struct stat status{};
