@@ -66,9 +66,8 @@ class RedoProcessPool::Exporter {
   Histogram seconds_;
 };
 
-RedoProcessPool::RedoProcessPool(RedoProcessPoolOptions options, const ControlFile& control)
+RedoProcessPool::RedoProcessPool(RedoProcessPoolOptions options)
     : options_(std::move(options)),
-      control_(control),
       exporter_(options_.metrics != nullptr ? std::make_unique<Exporter>(*options_.metrics)
                                             : nullptr),
       starter_({.name = "redo-start", .threads = 1, .queue_capacity = 64}) {}
@@ -77,9 +76,8 @@ RedoProcessPool::~RedoProcessPool() {
   stop();
 }
 
-Result<std::unique_ptr<RedoProcessPool>> RedoProcessPool::create(RedoProcessPoolOptions options,
-                                                                 const ControlFile& control) {
-  std::unique_ptr<RedoProcessPool> pool(new RedoProcessPool(std::move(options), control));
+Result<std::unique_ptr<RedoProcessPool>> RedoProcessPool::create(RedoProcessPoolOptions options) {
+  std::unique_ptr<RedoProcessPool> pool(new RedoProcessPool(std::move(options)));
   VARVE_ASSIGN(Process first, pool->acquire());
   pool->release(std::move(first));
   return pool;
@@ -175,7 +173,7 @@ Result<RedoProcessPool::Process> RedoProcessPool::start() {
 }
 
 Result<RedoProcessPool::Process> RedoProcessPool::start_here() {
-  VARVE_ASSIGN(Process process, RedoProcess::start(options_.process, control_, call()));
+  VARVE_ASSIGN(Process process, RedoProcess::start(options_.process, call()));
   VARVE_TRY(check_redo_process(*process, options_.process.start_deadline, call()));
   return process;
 }

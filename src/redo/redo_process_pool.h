@@ -21,13 +21,11 @@ namespace varve {
 // varve_redo_processes, varve_redo_seconds.
 class RedoProcessPool : public Redo {
  public:
-  // For the pages of clusters with the data checksums and wal_log_hints of `control`. Starts the
-  // first process, and tests it. Errors as of RedoProcess::start and check_redo_process.
-  static Result<std::unique_ptr<RedoProcessPool>> create(RedoProcessPoolOptions options,
-                                                         const ControlFile& control);
+  // Starts the first process, and tests it. Errors as of RedoProcess::start and check_redo_process.
+  static Result<std::unique_ptr<RedoProcessPool>> create(RedoProcessPoolOptions options);
   ~RedoProcessPool() override;
 
-  // `key` is of a relation's block, each record a whole WAL record with the LSN of its end. The
+  // `key` is of a relation's block, each record a StoredRecord with the LSN of its end. The
   // checksum in the page is not that of its content. Corrupted when the records do not make the
   // page; Unavailable when no process does it, Cancelled after stop().
   Result<Bytes> apply(const Key& key, ByteView base, std::span<const Version> records) override;
@@ -41,7 +39,7 @@ class RedoProcessPool : public Redo {
 
  private:
   class Exporter;
-  RedoProcessPool(RedoProcessPoolOptions options, const ControlFile& control);
+  explicit RedoProcessPool(RedoProcessPoolOptions options);
 
   using Process = std::unique_ptr<RedoProcess>;
 
@@ -58,7 +56,6 @@ class RedoProcessPool : public Redo {
                   std::vector<Result<Bytes>>& results);
 
   const RedoProcessPoolOptions options_;
-  const ControlFile control_;
   const std::unique_ptr<Exporter> exporter_;
   std::stop_source stop_;
   // When a process became free, or room for one.

@@ -22,7 +22,7 @@ class RedoProcessPoolTest : public testing::Test {
     return {.process = test_process_options(), .clock = &clock_, .metrics = &metrics_};
   }
   std::unique_ptr<RedoProcessPool> open(RedoProcessPoolOptions options) {
-    auto pool = RedoProcessPool::create(std::move(options), test_control());
+    auto pool = RedoProcessPool::create(std::move(options));
     EXPECT_TRUE(pool.ok()) << pool.error().message();
     return std::move(*pool);
   }
@@ -108,6 +108,14 @@ TEST_F(RedoProcessPoolTest, RefusesRequestsThatAreNone) {
   disordered.add(known.second_end, known.second_record);
   disordered.add(known.first_end, known.first_record);
   EXPECT_EQ(disordered.apply(*pool).code(), ErrorCode::kInvalidArgument);
+  PageCase unknown_flags(known.key);
+  Bytes value = StoredRecord{.bytes = known.first_record}.encode();
+  value.front() = 0x40;
+  unknown_flags.add_value(known.first_end, value);
+  const auto refused = unknown_flags.apply(*pool);
+  ASSERT_TRUE(refused.failed_with(ErrorCode::kCorrupted));
+  EXPECT_THAT(refused.error().message(),
+              AllOf(HasSubstr(describe(known.key)), HasSubstr(known.first_end.to_string())));
   Bytes cut = known.first_record;
   cut.pop_back();
   EXPECT_EQ(PageCase(known.key).add(known.first_end, cut).apply(*pool).code(),
@@ -263,7 +271,7 @@ TEST_F(RedoProcessPoolTest, StoppingEndsACallThatWaitsForAProcess) {
 TEST_F(RedoProcessPoolTest, FailsToOpenWithTheReason) {
   auto wrong = options();
   wrong.process.postgres_directory = "/nowhere/bin";
-  const auto pool = RedoProcessPool::create(wrong, test_control());
+  const auto pool = RedoProcessPool::create(wrong);
   ASSERT_TRUE(pool.failed_with(ErrorCode::kNotFound));
   EXPECT_THAT(pool.error().message(), HasSubstr("postgresql-15"));
   EXPECT_EQ(failures(), 1);

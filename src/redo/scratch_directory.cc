@@ -8,6 +8,7 @@
 
 #include "fs/directory.h"
 #include "fs/file.h"
+#include "postgres/control_file.h"
 #include "postgres/layout.h"
 
 namespace varve {
@@ -58,7 +59,6 @@ Result<Bytes> read_library(const std::filesystem::path& path) {
 }  // namespace
 
 Result<ScratchDirectory> ScratchDirectory::create(const RedoProcessOptions& options,
-                                                  const ControlFile& control,
                                                   const std::optional<SystemUser>& owner) {
   VARVE_ASSIGN(const Bytes library, read_library(options.library));
   VARVE_ASSIGN(TemporaryDirectory directory,
@@ -68,7 +68,7 @@ Result<ScratchDirectory> ScratchDirectory::create(const RedoProcessOptions& opti
   VARVE_TRY(maker.file("postgresql.conf", {}));
   VARVE_TRY(maker.file("postgresql.auto.conf", {}));
   VARVE_TRY(maker.directory("global"));
-  VARVE_TRY(maker.file("global/pg_control", control.to_file()));
+  VARVE_TRY(maker.file("global/pg_control", ControlFile::for_redo().to_file()));
   VARVE_TRY(maker.directory("pg_dynshmem"));
   VARVE_TRY(maker.directory("pg_notify"));
   VARVE_TRY(maker.file(kLibraryName, library));

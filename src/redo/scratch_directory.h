@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "fs/temporary_directory.h"
-#include "postgres/control_file.h"
 #include "redo/child_process.h"
 #include "redo/redo_options.h"
 
@@ -12,11 +11,10 @@ namespace varve {
 
 class ScratchDirectory {
  public:
-  // In the scratch folder, for a process of `owner` (of this one's user when none). Its control
-  // file is that of the cluster whose pages are redone. The extension is copied in, since where it
-  // lies may be closed to the owner. NotFound when there is no extension.
+  // In the scratch folder, for a process of `owner` (of this one's user when none). The extension
+  // is copied in, since where it lies may be closed to the owner. NotFound when there is no
+  // extension.
   static Result<ScratchDirectory> create(const RedoProcessOptions& options,
-                                         const ControlFile& control,
                                          const std::optional<SystemUser>& owner);
 
   const std::filesystem::path& path() const { return directory_.path(); }

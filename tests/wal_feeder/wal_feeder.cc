@@ -39,9 +39,7 @@ Result<ControlFile> read_control_file(const Arguments& arguments) {
 }
 
 Result<std::unique_ptr<PageServer>> open_server(const Arguments& arguments) {
-  VARVE_ASSIGN(const ControlFile control, read_control_file(arguments));
-  VARVE_ASSIGN(std::shared_ptr<RedoProcessPool> pool,
-               RedoProcessPool::create(arguments.pool, control));
+  VARVE_ASSIGN(std::shared_ptr<RedoProcessPool> pool, RedoProcessPool::create(arguments.pool));
   VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(arguments.work_directory));
   const Settings settings = directory.settings();
   return PageServer::open(std::move(directory),
