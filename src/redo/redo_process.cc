@@ -20,8 +20,8 @@ constexpr Duration kEndPatience = std::chrono::seconds(2);
 constexpr uint64_t kAddressSpace = uint64_t{2} << 30;
 
 constexpr std::string_view kRemedy =
-    "redo needs the programs of PostgreSQL 15 (Debian's postgresql-15) and the varve_redo.so that "
-    "was built together with this program";
+    "redo needs the programs of PostgreSQL 15 (Debian's postgresql-15; --pg-bindir says where they "
+    "are) and the varve_redo.so that was built together with this program";
 
 static_assert(kBlockSize == VARVE_REDO_BLOCK_SIZE);
 

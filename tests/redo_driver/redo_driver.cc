@@ -102,9 +102,10 @@ Result<> drive(const Arguments& arguments) {
   Requests requests;
   VARVE_ASSIGN(requests.bytes, read_file(arguments.requests, UINT64_MAX));
   VARVE_TRY(parse(requests));
-  VARVE_ASSIGN(const auto pool, RedoProcessPool::create(arguments.pool));
+  RedoProcessPool pool(arguments.pool);
+  VARVE_TRY(pool.start());
   const BootTime begin = system_clock().boot_time();
-  auto results = apply_all(*pool, requests.requests, arguments);
+  auto results = apply_all(pool, requests.requests, arguments);
   const Duration taken = system_clock().boot_time() - begin;
   ByteWriter pages;
   size_t records = 0;
