@@ -185,6 +185,9 @@ void apply_record(const struct VarveRedoRecord* message) {
   }
 
   before = pages_wanted_lsn();
+  // With the data checksums that the scratch control file does not have, it decides whether redo
+  // minds hint bits: XLogHintBitIsNeeded().
+  wal_log_hints = (message->flags & VARVE_REDO_HINT_BITS_LOGGED) != 0;
   reader->record = decoded;
   reader->ReadRecPtr = message->start_lsn;
   reader->EndRecPtr = message->end_lsn;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define VARVE_REDO_MAGIC UINT32_C(0x4F444552)  // "REDO"
-#define VARVE_REDO_PROTOCOL_VERSION UINT32_C(1)
+#define VARVE_REDO_PROTOCOL_VERSION UINT32_C(2)
 
 #define VARVE_REDO_BLOCK_SIZE 8192
 // Of what follows the header of a message. A longer chain is sent in several.
@@ -38,8 +38,8 @@ struct VarveRedoHello {
   uint64_t system_identifier;
   uint32_t block_size;
   uint32_t data_checksum_version;  // 0: pages carry no checksums.
-  uint32_t wal_log_hints;          // 0 or 1, as the next.
-  uint32_t seccomp;                // Whether system calls are restricted.
+  uint32_t seccomp;                // Whether system calls are restricted: 0 or 1.
+  uint32_t reserved;
 };
 
 enum VarveRedoFlags {
@@ -59,12 +59,17 @@ struct VarveRedoApply {
   uint32_t reserved;
 };
 
+enum VarveRedoRecordFlags {
+  // Changes of hint bits were logged where the record was written: data checksums or wal_log_hints.
+  VARVE_REDO_HINT_BITS_LOGGED = 1,
+};
+
 // Then `length` bytes, the whole record from its xl_tot_len on, and zeros up to a multiple of 8.
 struct VarveRedoRecord {
   uint64_t start_lsn;
   uint64_t end_lsn;
   uint32_t length;
-  uint32_t reserved;
+  uint32_t flags;  // VarveRedoRecordFlags.
 };
 
 #ifdef __cplusplus

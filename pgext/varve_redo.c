@@ -103,7 +103,6 @@ static void send_hello(void) {
       .system_identifier = GetSystemIdentifier(),
       .block_size = BLCKSZ,
       .data_checksum_version = DataChecksumsEnabled() ? 1 : 0,
-      .wal_log_hints = wal_log_hints ? 1 : 0,
       .seccomp = use_seccomp ? 1 : 0,
   };
 

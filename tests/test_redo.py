@@ -57,6 +57,7 @@ def pytest_generate_tests(metafunc):
 
 @dataclass
 class Recovered:
+    kind: Kind
     base: Path  # the data directory before the work
     oracle: Path  # the same, recovered by the server
     steps: dict  # page -> [[Link...] or the number of blocks that its heap was cut to]
@@ -97,7 +98,7 @@ def fixture_recovered(request, fast_folder):
     with recovery.running():
         assert "redo starts at" in recovery.log_text()
     start = parse_lsn(Cluster(base).control()["Latest checkpoint's REDO location"])
-    yield Recovered(base, oracle, *chains(cluster.pgdata / "pg_wal", start))
+    yield Recovered(kind, base, oracle, *chains(cluster.pgdata / "pg_wal", start))
     shutil.rmtree(folder)
 
 
@@ -172,24 +173,29 @@ def fork_files(pgdata):
 class Driver:
     """Asks redo processes for pages, through the program of tests/redo_driver."""
 
-    def __init__(self, varve, folder, pgdata):
+    def __init__(self, varve, folder, kind):
         self._program = Path(varve.binary).parent / "varve_redo_driver"
         self._library = Path(varve.binary).parent / "varve_redo.so"
         self._folder = folder
-        self._pgdata = pgdata
+        self._kind = kind
 
     def pages(self, requests, *arguments):
         """requests: (page, the page before or None, links); gives a page, or the text of an error."""
+        return self.answers([(*request, self._kind.logs_hint_bits) for request in requests], *arguments)
+
+    def answers(self, requests, *arguments):
+        """The same where each request also says whether hint bits were logged."""
         path, answers = self._folder / "requests", self._folder / "pages"
         with open(path, "wb") as file:
-            for (relation, fork, block), base, links in requests:
-                file.write(struct.pack("<8I", *relation, fork, block, base is not None, len(links), 0))
+            for (relation, fork, block), base, links, logged in requests:
+                file.write(struct.pack("<8I", *relation, fork, block, base is not None, len(links),
+                                       logged))
                 file.write(base or b"")
                 for link in links:
                     file.write(struct.pack("<QI", link.end, len(link.data)) + link.data)
         result = subprocess.run(
-            [self._program, "--pgdata", self._pgdata, "--library", self._library,
-             "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER, *arguments, path, answers],
+            [self._program, "--library", self._library, "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER,
+             *(["--checksums"] if self._kind.checksums else []), *arguments, path, answers],
             capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         done = json.loads(result.stdout)
@@ -269,17 +275,37 @@ def differences(pages, base_page, oracle):
 
 
 def test_pages_are_those_of_the_servers_recovery(varve, recovered, folder):
-    driver = Driver(varve, folder, recovered.base)
+    driver = Driver(varve, folder, recovered.kind)
     found, compared = differences(*bring_up_to_date(recovered, driver))
     assert not found, f"{len(found)} of {sum(compared.values())}: {found[:10]}"
     assert compared[MAIN] > 2000 and compared[VISIBILITY] > 10 and compared[INIT] >= 8
 
 
 def test_chains_may_begin_at_an_image(varve, recovered, folder):
-    driver = Driver(varve, folder, recovered.base)
+    driver = Driver(varve, folder, recovered.kind)
     found, _ = differences(*bring_up_to_date(recovered, driver, "--batch", "1", "--processes", "1",
                                              shortened=True))
     assert not found, found[:10]
+
+
+class MixedDriver(Driver):
+    """Asks for each page as well as if it were of a cluster that has hint bits logged otherwise."""
+
+    changed = 0
+
+    def pages(self, requests, *arguments):
+        logged = self._kind.logs_hint_bits
+        mixed = [(*request, how) for request in requests for how in (not logged, logged)]
+        answers = self.answers(mixed, *arguments)
+        self.changed += sum(other != right for other, right in zip(answers[::2], answers[1::2]))
+        return answers[1::2]
+
+
+def test_the_same_processes_serve_clusters_with_and_without_logged_hint_bits(varve, recovered, folder):
+    driver = MixedDriver(varve, folder, recovered.kind)
+    found, _ = differences(*bring_up_to_date(recovered, driver, "--processes", "1", shortened=True))
+    assert not found, found[:10]
+    assert driver.changed > 0
 
 
 def test_a_server_with_data_refuses_the_extension(varve, folder):

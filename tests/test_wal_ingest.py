@@ -1,16 +1,17 @@
 """A timeline fed with the WAL of a server is, at any LSN, what the server's own recovery makes of it."""
 
-import json
+import os
 import shutil
-import subprocess
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from support import wal_workload
-from support.postgres import Cluster, ClusterKind, give_to_postgres
-from support.varve import VarveError
+from support.daemon import starting, until
+from support.postgres import BIN_DIR, SYSTEM_USER, Cluster, ClusterKind, give_to_postgres
+from support.varve import Server, Varve
 
 PAGE = 8192
 # What is compared, byte by byte, with what the server's own recovery makes of the same WAL. Changes
@@ -22,25 +23,6 @@ KINDS = [
     ClusterKind("no_full_page_writes",
                 settings=(("full_page_writes", "off"), ("wal_compression", "lz4"))),
 ]
-
-
-class Feeder:
-    """The program of tests/wal_feeder."""
-
-    def __init__(self, varve, server, base):
-        self._program = Path(varve.binary).parent / "varve_wal_feeder"
-        self._library = Path(varve.binary).parent / "varve_redo.so"
-        self._server = server
-        self._base = base
-
-    def run(self, command, *arguments):
-        result = subprocess.run(
-            [self._program, command, "acme/main", "--workdir", self._server.workdir,
-             "--pgdata", self._base, "--library", self._library, *arguments],
-            capture_output=True, text=True)
-        if result.returncode != 0:
-            raise VarveError(result.stderr)
-        return json.loads(result.stdout)
 
 
 @dataclass
@@ -82,11 +64,13 @@ def more_work(cluster):
 
 def pytest_generate_tests(metafunc):
     if "worked" in metafunc.fixturenames:
-        metafunc.parametrize("worked", KINDS, indirect=True, scope="module",
-                             ids=[kind.name for kind in KINDS])
+        every = metafunc.function is test_it_is_what_recovery_makes_of_it
+        kinds = KINDS if every else KINDS[:1]
+        metafunc.parametrize("worked", kinds, indirect=True, scope="module",
+                             ids=[kind.name for kind in kinds])
 
 
-@pytest.fixture(name="worked")
+@pytest.fixture(scope="module", name="worked")
 def fixture_worked(request, fast_folder):
     kind = request.param
     folder = fast_folder / kind.name
@@ -111,10 +95,19 @@ def fixture_worked(request, fast_folder):
     shutil.rmtree(folder)
 
 
-@pytest.fixture(name="feeder")
-def fixture_feeder(varve, server, worked):
+@pytest.fixture(scope="module", name="fed")
+def fixture_fed(varve, fast_folder, worked):
+    """The server that holds the timeline acme/main, which was fed with all WAL."""
+    folder = fast_folder / "fed"
+    folder.mkdir()
+    server = Server.init(varve, folder)
+    server.create_tenant("acme")
     server.import_cluster("acme", "main", worked.base)
-    return Feeder(varve, server, worked.base)
+    outcome = varve.sibling("varve_wal_feeder").succeed(
+        "--workdir", server.workdir, "--pgdata", worked.base, "--wal", worked.wal, "acme/main")
+    assert outcome.document()["records"] > 20000
+    yield server
+    shutil.rmtree(folder)
 
 
 def recover(worked, lsn, to):
@@ -167,12 +160,13 @@ def without_sequences(dump):
     return [line for line in dump.splitlines() if not line.startswith("SELECT pg_catalog.setval")]
 
 
-def test_it_is_what_recovery_makes_of_it(worked, feeder, folder):
-    fed = feeder.run("feed", "--wal", worked.wal)
-    assert fed["records"] > 20000
+RESTORE = ("restore", "acme/main", "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER)
+
+
+def test_it_is_what_recovery_makes_of_it(worked, fed, folder):
     for number, point in enumerate(worked.points):
         expected, actual = folder / f"expected{number}", folder / f"actual{number}"
-        feeder.run("restore", "--lsn", point.lsn, "--to", actual)
+        fed.succeed(*RESTORE, "--lsn", point.lsn, "--to", actual)
         recover(worked, point.lsn, expected)
         found, compared = differences(expected, actual)
         assert not found, f"{len(found)} at {point.lsn}, of {compared}: {found[:10]}"
@@ -185,3 +179,77 @@ def test_it_is_what_recovery_makes_of_it(worked, feeder, folder):
                 restored.sql("COMMIT PREPARED 'waiting'", "app")
                 assert restored.sql("SELECT body FROM parts WHERE i = -1", "app") == "waits"
         assert "redo starts at" not in restored.log_text()
+
+
+def metric(daemon, name):
+    text = daemon.get("/metrics").body.decode()
+    values = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith(name + " ")]
+    return float(values[0]) if values else None
+
+
+def children(pid):
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]
+
+
+def test_it_is_the_same_from_a_server_and_from_the_remote_storage_alone(worked, fed, folder):
+    lsn = worked.points[1].lsn
+    fed.succeed(*RESTORE, "--lsn", lsn, "--to", folder / "in_process")
+    fed.varve.succeed(*RESTORE, "--lsn", lsn, "--to", folder / "alone", "--remote", fed.remote)
+    with starting(fed, "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER) as daemon:
+        until(lambda: metric(daemon, "varve_redo_processes") == 1, "redo is ready before it is needed")
+        assert metric(daemon, "varve_redo_records_total") == 0
+        fed.succeed("restore", "acme/main", "--lsn", lsn, "--to", folder / "served")
+        assert metric(daemon, "varve_redo_records_total") > 1000
+        assert daemon.stop().code == 0
+        assert "cannot be read" not in daemon.process.log
+    for name in ("alone", "served"):
+        found, compared = differences(folder / "in_process", folder / name)
+        assert not found and compared > 900, found[:10]
+
+
+def test_a_server_stops_though_a_read_waits_for_redo(worked, fed, folder):
+    with starting(fed, "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER, "--stop-timeout", "1") as daemon:
+        until(lambda: metric(daemon, "varve_redo_processes") == 1, "redo is ready before it is needed")
+        for process in children(daemon.process.pid):
+            os.kill(process, signal.SIGSTOP)
+        read = fed.start("restore", "acme/main", "--to", folder / "interrupted")
+        until(lambda: list(folder.glob("interrupted/base/*")), "blocks are read")
+        daemon.signal(signal.SIGTERM)
+        # It would wait for a process for 60 s.
+        assert daemon.process.wait(timeout=30).code == 0
+        assert read.wait().code == 1
+    assert not (folder / "interrupted").exists()
+
+
+def test_the_extension_is_found_where_packages_put_it(varve, fed, folder):
+    for directory in ("bin", "lib/varve"):
+        (folder / directory).mkdir(parents=True)
+    binary = Path(varve.binary)
+    installed = Varve(shutil.copy(binary, folder / "bin"))
+    restore = (*RESTORE, "--remote", fed.remote, "--to", folder / "restored")
+    refused = installed.run(*restore)
+    assert refused.code == 1 and "varve_redo.so" in refused.stderr and "../lib/varve" in refused.stderr
+    shutil.copy(binary.parent / "varve_redo.so", folder / "lib/varve")
+    installed.succeed(*restore)
+
+
+def test_without_postgresql_only_what_was_imported_is_read(worked, fed, folder, small_pgdata):
+    fed.import_cluster("acme", "imported", small_pgdata)
+    nowhere = ("--pg-bindir", "/nowhere/bin")
+
+    def is_refused(outcome):
+        assert outcome.code == 1, outcome
+        for word in ("/nowhere/bin/postgres", "postgresql-15", "--pg-bindir"):
+            assert word in outcome.stderr, outcome
+        assert not (folder / "refused").exists()
+
+    refused = ("restore", "acme/main", "--to", folder / "refused")
+    is_refused(fed.run(*refused, *nowhere))
+    is_refused(fed.varve.run(*refused, *nowhere, "--remote", fed.remote))
+    with starting(fed, *nowhere) as daemon:
+        until(lambda: "cannot be read" in daemon.process.log, "the server warns")
+        warnings = [line for line in daemon.process.log.splitlines() if " warning " in line]
+        assert len(warnings) == 1 and "postgresql-15" in warnings[0], daemon.process.log
+        is_refused(fed.run(*refused))
+        fed.succeed("restore", "acme/imported", "--to", folder / "imported")

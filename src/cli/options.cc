@@ -7,8 +7,8 @@
 namespace varve {
 namespace {
 
-constexpr std::array<std::string_view, 4> kCommonSettings{"remote", "log_level",
-                                                          "compression_level", "pg_user"};
+constexpr std::array<std::string_view, 6> kCommonSettings{
+    "remote", "log_level", "compression_level", "pg_user", "pg_bindir", "redo_processes"};
 
 bool is_common(std::string_view key) {
   return std::ranges::find(kCommonSettings, key) != kCommonSettings.end();

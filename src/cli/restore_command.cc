@@ -60,9 +60,12 @@ Result<RestoreReport> restore(const CommonOptions& common, const Options& option
     display.update(now.bytes_done, now.bytes_total);
   };
   if (!common.remote.empty()) {
-    VARVE_ASSIGN(request.options.owner,
-                 find_owner(common.overrides.pg_user.value_or(Settings().pg_user)));
-    return restore_from_remote(common.remote, request, common.call(), progress);
+    Settings settings;
+    common.overrides.apply(settings);
+    settings.remote = common.remote;
+    VARVE_TRY(check_settings(settings));
+    VARVE_ASSIGN(request.options.owner, find_owner(settings.pg_user));
+    return restore_from_remote(settings, request, common.call(), progress);
   }
   VARVE_ASSIGN(const auto service, common.open_service());
   VARVE_ASSIGN(Settings settings, WorkDirectory::read_settings(common.work_directory));
@@ -97,7 +100,7 @@ void add_restore_command(const Command& root) {
   CLI::Option* remote = command.app->add_option(
       "--remote", common.remote,
       "Restore straight from a remote storage: file:///path or s3://bucket/prefix");
-  command.with_settings({"log_level", "pg_user"})
+  command.with_settings({"log_level", "pg_user", "pg_bindir", "redo_processes"})
       .with_json()
       .run([&common, options, work_directory, remote]() -> Result<> {
         if (remote->count() == 0 && work_directory->count() == 0) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "postgres/page_redo/page_redo.h"
+#include "postgres/stored_record.h"
 
 namespace varve {
 namespace {
@@ -22,13 +23,14 @@ Result<> decode(const Version& version, DecodedRecord& record) {
   if (version.kind != ValueKind::kRecord && version.kind != ValueKind::kFirstRecord) {
     return make_error(ErrorCode::kCorrupted, "it is no record");
   }
+  VARVE_ASSIGN(const StoredRecord stored, StoredRecord::parse(version.value));
   // Its start is told in messages only; exact unless the record crosses the end of a WAL page.
-  const uint64_t size = std::min(align_maximally(version.value.size()), version.lsn.value);
+  const uint64_t size = std::min(align_maximally(stored.bytes.size()), version.lsn.value);
   VARVE_TRY(record.decode(
-      {.start = {version.lsn.value - size}, .end = version.lsn, .bytes = version.value}));
-  if (wal_record_crc(version.value) != record.header().crc) {
+      {.start = {version.lsn.value - size}, .end = version.lsn, .bytes = stored.bytes}));
+  if (wal_record_crc(stored.bytes) != record.header().crc) {
     return make_error(ErrorCode::kCorrupted, "its CRC is {:08x}, computed {:08x}",
-                      record.header().crc, wal_record_crc(version.value));
+                      record.header().crc, wal_record_crc(stored.bytes));
   }
   return {};
 }
@@ -44,8 +46,9 @@ Result<> apply_record(const Key& key, const Version& version, DecodedRecord& rec
 }
 
 bool is_truncation(const Version& version) {
-  return version.value.size() >= kWalRecordHeaderSize &&
-         is_relation_truncation(WalRecordHeader::load(version.value));
+  const auto stored = StoredRecord::parse(version.value);
+  return stored.ok() && stored->bytes.size() >= kWalRecordHeaderSize &&
+         is_relation_truncation(WalRecordHeader::load(stored->bytes));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace varve {
 
-// The records of a key are whole WAL records, each with the LSN at which it ends. Pages of SLRUs
+// The records of a key are StoredRecords, each with the LSN at which it ends. Pages of SLRUs
 // are made here, and so is what the truncation of a relation does to its visibility map; all else
 // that happens to blocks of relations is left to another Redo, which knows the records of
 // PostgreSQL's access methods.

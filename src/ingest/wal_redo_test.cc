@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "postgres/stored_record.h"
 #include "postgres/test_support/golden_slru.h"
 
 namespace varve {
@@ -57,19 +58,19 @@ class Chain {
 
   // At `lsn`, if it is given, instead of where the server wrote it.
   Chain& add(const GoldenRecord& record, Lsn lsn = {}) {
-    records_.push_back(std::make_unique<GoldenRecord>(record));
+    records_.push_back(std::make_unique<Bytes>(StoredRecord{.bytes = record.bytes}.encode()));
     versions_.push_back({.key = key_,
                          .lsn = lsn.valid() ? lsn : record.end,
                          .kind = ValueKind::kRecord,
-                         .value = records_.back()->bytes});
+                         .value = *records_.back()});
     return *this;
   }
   std::vector<Version>& versions() { return versions_; }
-  Bytes& bytes(size_t index) { return records_[index]->bytes; }
+  Bytes& bytes(size_t index) { return *records_[index]; }
 
  private:
   Key key_;
-  std::vector<std::unique_ptr<GoldenRecord>> records_;
+  std::vector<std::unique_ptr<Bytes>> records_;
   std::vector<Version> versions_;
 };
 
@@ -180,6 +181,9 @@ TEST_F(WalRedoTest, DamagedRecordIsCorrupted) {
   // A bit of the time, which the status does not depend on.
   commit.bytes(0).back() ^= 1;
   expect_corrupted(apply(key, {}, commit), {describe(key), "0/2002368", "CRC"});
+  commit.bytes(0).front() = 2;
+  expect_corrupted(apply(key, {}, commit), {describe(key), "0/2002368", "flags"});
+  commit.bytes(0).front() = 1;
   commit.versions()[0].value = commit.versions()[0].value.first(10);
   expect_corrupted(apply(key, {}, commit), {describe(key), "0/2002368"});
   commit.versions()[0].value = {};

@@ -113,30 +113,33 @@ Result<> check_catalog_version(ByteView data) {
 
 // What a build with default options writes: the values are those of src/include/pg_config.h,
 // pg_config_manual.h, access/heaptoast.h and storage/large_object.h.
+struct BuildValue {
+  std::string_view what;
+  size_t offset;
+  uint32_t value;
+};
+constexpr std::array<BuildValue, 8> kBuild = {{
+    {"maximum data alignment", kMaximumAlignment, 8},
+    {"database block size", kBlockSizeField, kBlockSize},
+    {"blocks per segment of a large relation", kRelationSegmentSize, kBlocksPerSegment},
+    {"WAL block size", kWalBlockSizeField, kWalBlockSize},
+    {"maximum length of identifiers", kNameDataLength, 64},
+    {"maximum columns in an index", kIndexMaxKeys, 32},
+    {"maximum size of a TOAST chunk", kToastMaxChunkSize, 1996},
+    {"size of a large-object chunk", kLargeObjectBlockSize, 2048},
+}};
+// FLOATFORMAT_VALUE of src/include/catalog/pg_control.h.
+constexpr double kFloatFormatValue = 1234567.0;
+
 Result<> check_build(ByteView data) {
-  struct Expectation {
-    std::string_view what;
-    size_t offset;
-    uint32_t value;
-  };
-  static constexpr std::array<Expectation, 8> kExpectations = {{
-      {"maximum data alignment", kMaximumAlignment, 8},
-      {"database block size", kBlockSizeField, kBlockSize},
-      {"blocks per segment of a large relation", kRelationSegmentSize, kBlocksPerSegment},
-      {"WAL block size", kWalBlockSizeField, kWalBlockSize},
-      {"maximum length of identifiers", kNameDataLength, 64},
-      {"maximum columns in an index", kIndexMaxKeys, 32},
-      {"maximum size of a TOAST chunk", kToastMaxChunkSize, 1996},
-      {"size of a large-object chunk", kLargeObjectBlockSize, 2048},
-  }};
-  for (const auto& [what, offset, value] : kExpectations) {
+  for (const auto& [what, offset, value] : kBuild) {
     if (word_at(data, offset) == value) continue;
     return make_error(ErrorCode::kInvalidArgument,
                       "the cluster was made by an unusual build of PostgreSQL: {} is {}, only {} "
                       "is supported",
                       what, word_at(data, offset), value);
   }
-  if (std::bit_cast<double>(wide_at(data, kFloatFormat)) != 1234567.0 ||
+  if (std::bit_cast<double>(wide_at(data, kFloatFormat)) != kFloatFormatValue ||
       data[kFloat8ByValue] != 1) {
     return make_error(ErrorCode::kInvalidArgument,
                       "the cluster was made by an unusual build of PostgreSQL: its floating-point "
@@ -260,6 +263,24 @@ Result<ControlFile> ControlFile::parse(ByteView bytes) {
 
 ControlFile::ControlFile(ByteView bytes) {
   std::ranges::copy(bytes, data_.begin());
+}
+
+ControlFile ControlFile::for_redo() {
+  // Any will do.
+  constexpr uint64_t kIdentifier = 0x4F44'4552'5641'5256;
+  constexpr uint32_t kSegmentSize = 16 << 20;
+  ControlFile file;
+  const auto put = [&file](size_t offset, auto value) { store_little(&file.data_[offset], value); };
+  put(kSystemIdentifier, kIdentifier);
+  put(kPgControlVersion, kControlVersion);
+  put(kCatalogVersionNumber, kCatalogVersion);
+  put(kState, static_cast<uint32_t>(DatabaseState::kShutDown));
+  for (const BuildValue& each : kBuild) put(each.offset, each.value);
+  put(kFloatFormat, std::bit_cast<uint64_t>(kFloatFormatValue));
+  file.data_[kFloat8ByValue] = 1;
+  put(kWalSegmentSize, kSegmentSize);
+  file.update_checksum();
+  return file;
 }
 
 uint64_t ControlFile::system_identifier() const {

@@ -88,6 +88,9 @@ class ControlFile {
   // InvalidArgument when it is of another PostgreSQL version or build, which the message names;
   // Corrupted when it is too short or its CRC does not match.
   static Result<ControlFile> parse(ByteView bytes);
+  // Of no cluster: enough for a server without data that redoes records of others. Shut down, with
+  // no checkpoint, no data checksums, and no wal_log_hints.
+  static ControlFile for_redo();
 
   uint64_t system_identifier() const;
   DatabaseState state() const;
@@ -100,6 +103,8 @@ class ControlFile {
   // 0 when pages carry no checksums.
   uint32_t data_checksum_version() const;
   bool has_data_checksums() const { return data_checksum_version() != 0; }
+  // Whether changes of hint bits are logged: XLogHintBitIsNeeded() of src/include/access/xlog.h.
+  bool logs_hint_bits() const { return has_data_checksums() || settings().wal_log_hints; }
   ServerSettings settings() const;
 
   // kControlFileDataSize bytes, the CRC included; valid as long as this object.
@@ -117,6 +122,7 @@ class ControlFile {
   bool operator==(const ControlFile&) const = default;
 
  private:
+  ControlFile() = default;
   explicit ControlFile(ByteView bytes);
   void update_checksum();
 

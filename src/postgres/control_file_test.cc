@@ -88,6 +88,21 @@ TEST(ControlFile, ARestoredFileForgetsRecoveryAndBackup) {
             clean->shut_down_at(clean->checkpoint(), Lsn{0x2000028}));
 }
 
+TEST(ControlFile, ThatForRedoIsOfAServerThatLogsNoHintBits) {
+  const auto file = ControlFile::parse(ControlFile::for_redo().to_file());
+  ASSERT_TRUE(file.ok()) << file.error().message();
+  EXPECT_EQ(file->state(), DatabaseState::kShutDown);
+  EXPECT_FALSE(file->logs_hint_bits());
+}
+
+TEST(ControlFile, HintBitsAreLoggedWithChecksumsOrWhenThatIsSet) {
+  EXPECT_TRUE(ControlFile::parse(stopped_control_file())->logs_hint_bits());
+  ServerSettings settings;
+  EXPECT_FALSE(ControlFile::for_redo().with_settings(settings).logs_hint_bits());
+  settings.wal_log_hints = true;
+  EXPECT_TRUE(ControlFile::for_redo().with_settings(settings).logs_hint_bits());
+}
+
 TEST(ControlFile, ADamagedFileIsRefused) {
   Bytes bytes = stopped_control_file();
   bytes[100] ^= 1;

@@ -20,8 +20,9 @@ struct RedoProcessOptions {
   // Whom the process runs as when this one runs as root, which PostgreSQL refuses. Otherwise it
   // runs as the same user, and this is not looked at.
   std::string user = "postgres";
-  // Each process gets a directory of some kilobytes in there, which `user` must be able to reach.
-  std::filesystem::path scratch_parent = std::filesystem::temp_directory_path();
+  // Each process gets a directory of some kilobytes in there, if `user` can reach it; otherwise,
+  // and when this is empty, in the system's directory for temporary files. Made when it is needed.
+  std::filesystem::path scratch_parent = {};
   // Every system call but the few of redo kills the process. Off only to debug it.
   bool restrict_system_calls = true;
   // Until a started process answers.

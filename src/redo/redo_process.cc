@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "pgext/protocol.h"
+#include "postgres/control_file.h"
 #include "postgres/layout.h"
 
 namespace varve {
@@ -19,13 +20,12 @@ constexpr Duration kEndPatience = std::chrono::seconds(2);
 constexpr uint64_t kAddressSpace = uint64_t{2} << 30;
 
 constexpr std::string_view kRemedy =
-    "redo needs the programs of PostgreSQL 15 (Debian's postgresql-15) and the varve_redo.so that "
-    "was built together with this program";
+    "redo needs the programs of PostgreSQL 15 (Debian's postgresql-15; --pg-bindir says where they "
+    "are) and the varve_redo.so that was built together with this program";
 
 static_assert(kBlockSize == VARVE_REDO_BLOCK_SIZE);
 
-ChildProgram program_of(const RedoProcessOptions& options, const ControlFile& control,
-                        const ScratchDirectory& scratch) {
+ChildProgram program_of(const RedoProcessOptions& options, const ScratchDirectory& scratch) {
   ChildProgram program;
   program.arguments = {(options.postgres_directory / "postgres").string(), "--single", "-F", "-D",
                        scratch.path().string()};
@@ -35,7 +35,6 @@ ChildProgram program_of(const RedoProcessOptions& options, const ControlFile& co
   };
   set("shared_preload_libraries", scratch.library().string());
   set("varve_redo.seccomp", options.restrict_system_calls ? "on" : "off");
-  set("wal_log_hints", control.settings().wal_log_hints ? "on" : "off");
   // As small as a server gets: the buffers hold the pages of a few records.
   set("shared_buffers", "2MB");
   set("wal_buffers", "64kB");
@@ -102,13 +101,12 @@ Error broken(std::string_view how) {
 }  // namespace
 
 Result<std::unique_ptr<RedoProcess>> RedoProcess::start(const RedoProcessOptions& options,
-                                                        const ControlFile& control,
                                                         const CallOptions& call) {
   VARVE_ASSIGN(const auto owner, owner_of(options));
-  VARVE_ASSIGN(ScratchDirectory scratch, ScratchDirectory::create(options, control, owner));
+  VARVE_ASSIGN(ScratchDirectory scratch, ScratchDirectory::create(options, owner));
   VARVE_ASSIGN(auto messages, make_socket_pair());
   VARVE_ASSIGN(auto errors, make_pipe());
-  ChildProgram program = program_of(options, control, scratch);
+  ChildProgram program = program_of(options, scratch);
   program.user = owner;
   program.standard_input_and_output = messages[1].get();
   program.standard_error = errors[1].get();
@@ -121,12 +119,11 @@ Result<std::unique_ptr<RedoProcess>> RedoProcess::start(const RedoProcessOptions
                RedoConnection::create(std::move(messages[0]), std::move(errors[0])));
   std::unique_ptr<RedoProcess> process(
       new RedoProcess(std::move(scratch), std::move(connection), std::move(*child)));
-  VARVE_TRY(process->receive_hello(options, control, call));
+  VARVE_TRY(process->receive_hello(options, call));
   return process;
 }
 
-Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const ControlFile& control,
-                                    const CallOptions& call) {
+Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const CallOptions& call) {
   RedoRequestEncoder nothing({});
   auto message = receive(nothing, options.start_deadline, call);
   if (!message.ok()) return message.error().context(kRemedy);
@@ -153,10 +150,9 @@ Result<> RedoProcess::receive_hello(const RedoProcessOptions& options, const Con
   if (hello.block_size != kBlockSize) {
     return refuse(fmt::format("has pages of {} bytes", hello.block_size));
   }
-  if (hello.system_identifier != control.system_identifier() ||
-      hello.data_checksum_version != control.data_checksum_version() ||
-      (hello.wal_log_hints != 0) != control.settings().wal_log_hints) {
-    return refuse("did not take the settings of the cluster");
+  if (hello.system_identifier != ControlFile::for_redo().system_identifier() ||
+      hello.data_checksum_version != 0) {
+    return refuse("did not take the control file that it was given");
   }
   if ((hello.seccomp != 0) != options.restrict_system_calls) {
     return refuse("did not take the setting of its system calls");

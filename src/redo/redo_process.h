@@ -15,12 +15,10 @@ namespace varve {
 // Not thread-safe. Ended by the destructor, which waits for it.
 class RedoProcess {
  public:
-  // For the pages of the cluster with that control file, whose data checksums and wal_log_hints
-  // matter to redo. The kernel ends the process when the thread that called this ends. NotFound
+  // The kernel ends the process when the thread that called this ends. NotFound
   // when a part is not there, InvalidArgument when it is not the right one, Unavailable when the
   // process did not get ready for another reason; the message names the remedy.
   static Result<std::unique_ptr<RedoProcess>> start(const RedoProcessOptions& options,
-                                                    const ControlFile& control,
                                                     const CallOptions& call);
   pid_t id() const { return child_.id(); }
 
@@ -41,8 +39,7 @@ class RedoProcess {
   // The next message of the process, which is sent `encoder`'s; an error when it does not come.
   Result<RedoConnection::Received> receive(RedoRequestEncoder& encoder, Duration patience,
                                            const CallOptions& call);
-  Result<> receive_hello(const RedoProcessOptions& options, const ControlFile& control,
-                         const CallOptions& call);
+  Result<> receive_hello(const RedoProcessOptions& options, const CallOptions& call);
   // That it has ended in that way, with what it printed.
   Error ended(std::string_view how);
 

@@ -2,20 +2,23 @@
 
 #include <array>
 
+#include "postgres/stored_record.h"
 #include "redo/known_pages.h"
 
 namespace varve {
 
 Result<> check_redo_process(RedoProcess& process, Duration patience, const CallOptions& call) {
   const KnownPages known = known_pages();
+  const Bytes first_record = StoredRecord{.bytes = known.first_record}.encode();
+  const Bytes second_record = StoredRecord{.bytes = known.second_record}.encode();
   const std::array<Version, 2> records{{{.key = known.key,
                                          .lsn = known.first_end,
                                          .kind = ValueKind::kRecord,
-                                         .value = known.first_record},
+                                         .value = first_record},
                                         {.key = known.key,
                                          .lsn = known.second_end,
                                          .kind = ValueKind::kRecord,
-                                         .value = known.second_record}}};
+                                         .value = second_record}}};
   const std::array<RedoRequest, 2> requests{
       {{.key = known.key, .base = {}, .records = std::span(records).first(1)},
        {.key = known.key, .base = known.first_page, .records = std::span(records).last(1)}}};

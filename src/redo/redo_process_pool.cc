@@ -1,7 +1,6 @@
 #include "redo/redo_process_pool.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/logging.h"
 #include "redo/redo_process_check.h"
@@ -11,6 +10,13 @@ namespace {
 
 // How often a request may end its process.
 constexpr int kAttempts = 2;
+
+// That no process can be started, told to whoever asks for a page. NotFound would tell them that
+// there is no such page.
+Error of_a_page(const Error& error) {
+  if (error.code() == ErrorCode::kCancelled) return error;
+  return Error(ErrorCode::kUnavailable, error.message());
+}
 
 }  // namespace
 
@@ -66,9 +72,8 @@ class RedoProcessPool::Exporter {
   Histogram seconds_;
 };
 
-RedoProcessPool::RedoProcessPool(RedoProcessPoolOptions options, const ControlFile& control)
+RedoProcessPool::RedoProcessPool(RedoProcessPoolOptions options)
     : options_(std::move(options)),
-      control_(control),
       exporter_(options_.metrics != nullptr ? std::make_unique<Exporter>(*options_.metrics)
                                             : nullptr),
       starter_({.name = "redo-start", .threads = 1, .queue_capacity = 64}) {}
@@ -77,12 +82,10 @@ RedoProcessPool::~RedoProcessPool() {
   stop();
 }
 
-Result<std::unique_ptr<RedoProcessPool>> RedoProcessPool::create(RedoProcessPoolOptions options,
-                                                                 const ControlFile& control) {
-  std::unique_ptr<RedoProcessPool> pool(new RedoProcessPool(std::move(options), control));
-  VARVE_ASSIGN(Process first, pool->acquire());
-  pool->release(std::move(first));
-  return pool;
+Result<> RedoProcessPool::start() {
+  VARVE_ASSIGN(Process process, acquire());
+  release(std::move(process));
+  return {};
 }
 
 Result<Bytes> RedoProcessPool::apply(const Key& key, ByteView base,
@@ -118,8 +121,9 @@ void RedoProcessPool::apply_some(std::span<const RedoRequest> requests, int& fai
   const size_t before = results.size();
   auto process = acquire();
   if (!process.ok()) {
+    const Error error = of_a_page(process.error());
     for (const RedoRequest& request : requests) {
-      results.emplace_back(process.error().context(request.describe()));
+      results.emplace_back(error.context(request.describe()));
     }
     return;
   }
@@ -156,26 +160,31 @@ Result<RedoProcessPool::Process> RedoProcessPool::acquire() {
       }
       if (running_ < options_.processes) {
         pause = no_start_before_ - options_.clock->boot_time();
-        if (pause <= Duration::zero()) ++running_;
+        if (pause <= Duration::zero()) {
+          ++running_;
+        } else if (start_error_ && running_ == 0) {
+          // It is not going to be better at once.
+          return *start_error_;
+        }
       }
     }
-    if (pause <= Duration::zero()) return start();
+    if (pause <= Duration::zero()) return start_process();
     changed_.wait(seen, pause, *options_.clock, stop_.get_token());
   }
 }
 
-Result<RedoProcessPool::Process> RedoProcessPool::start() {
-  auto process = starter_.submit([this] { return start_here(); }).get();
+Result<RedoProcessPool::Process> RedoProcessPool::start_process() {
+  auto process = starter_.submit([this] { return start_process_here(); }).get();
   if (!process.ok()) {
-    discard(nullptr);
+    discard(nullptr, process.error());
   } else if (exporter_) {
     exporter_->count_start();
   }
   return process;
 }
 
-Result<RedoProcessPool::Process> RedoProcessPool::start_here() {
-  VARVE_ASSIGN(Process process, RedoProcess::start(options_.process, control_, call()));
+Result<RedoProcessPool::Process> RedoProcessPool::start_process_here() {
+  VARVE_ASSIGN(Process process, RedoProcess::start(options_.process, call()));
   VARVE_TRY(check_redo_process(*process, options_.process.start_deadline, call()));
   return process;
 }
@@ -184,6 +193,7 @@ void RedoProcessPool::release(Process process) {
   {
     const std::lock_guard lock(mutex_);
     failures_ = 0;
+    start_error_.reset();
     // After stop() nobody would end it before the pool itself ends.
     if (!stop_.stop_requested()) idle_.push_back(std::move(process));
     if (exporter_) exporter_->set_processes(running_);
@@ -191,11 +201,12 @@ void RedoProcessPool::release(Process process) {
   changed_.notify();
 }
 
-void RedoProcessPool::discard(Process process) {
+void RedoProcessPool::discard(Process process, std::optional<Error> start_error) {
   process.reset();
   {
     const std::lock_guard lock(mutex_);
     --running_;
+    start_error_ = std::move(start_error);
     no_start_before_ = options_.clock->boot_time() +
                        backoff_delay(options_.backoff, ++failures_, *options_.random);
     if (exporter_) {

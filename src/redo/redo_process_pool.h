@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -13,21 +14,24 @@
 
 namespace varve {
 
-// Thread-safe. Outlived by the calls to it.
+// Thread-safe. Outlives the calls to it.
 //
-// A request during which its process breaks off, or gives no answer, is repeated once in another;
-// one that PostgreSQL answers with an error is not. Metrics: varve_redo_pages_total{result},
+// Processes are started when there is something to do for them. Where none can be started, requests
+// fail, with the reason and the remedy; it is tried again at the first one after a pause. A request
+// during which its process breaks off, or gives no answer, is repeated once in another; one that
+// PostgreSQL answers with an error is not. Metrics: varve_redo_pages_total{result},
 // varve_redo_records_total, varve_redo_process_starts_total, varve_redo_process_failures_total,
 // varve_redo_processes, varve_redo_seconds.
 class RedoProcessPool : public Redo {
  public:
-  // For the pages of clusters with the data checksums and wal_log_hints of `control`. Starts the
-  // first process, and tests it. Errors as of RedoProcess::start and check_redo_process.
-  static Result<std::unique_ptr<RedoProcessPool>> create(RedoProcessPoolOptions options,
-                                                         const ControlFile& control);
+  explicit RedoProcessPool(RedoProcessPoolOptions options);
   ~RedoProcessPool() override;
 
-  // `key` is of a relation's block, each record a whole WAL record with the LSN of its end. The
+  // Has a process ready, and tested, before the first request. Errors as of RedoProcess::start and
+  // check_redo_process; Cancelled after stop().
+  Result<> start();
+
+  // `key` is of a relation's block, each record a StoredRecord with the LSN of its end. The
   // checksum in the page is not that of its content. Corrupted when the records do not make the
   // page; Unavailable when no process does it, Cancelled after stop().
   Result<Bytes> apply(const Key& key, ByteView base, std::span<const Version> records) override;
@@ -41,24 +45,21 @@ class RedoProcessPool : public Redo {
 
  private:
   class Exporter;
-  RedoProcessPool(RedoProcessPoolOptions options, const ControlFile& control);
-
   using Process = std::unique_ptr<RedoProcess>;
 
   CallOptions call() const { return {.deadline = Deadline::never(), .stop = stop_.get_token()}; }
   // Waits for one that is free, or for the turn to start one.
   Result<Process> acquire();
   void release(Process process);
-  // Instead of release(), after a failure.
-  void discard(Process process);
-  Result<Process> start();
-  Result<Process> start_here();
+  // Instead of release(), after a failure; of its start, if there is an error.
+  void discard(Process process, std::optional<Error> start_error = {});
+  Result<Process> start_process();
+  Result<Process> start_process_here();
   // Results for a part of `requests`, at least one of them, from the first on.
   void apply_some(std::span<const RedoRequest> requests, int& failures,
                   std::vector<Result<Bytes>>& results);
 
   const RedoProcessPoolOptions options_;
-  const ControlFile control_;
   const std::unique_ptr<Exporter> exporter_;
   std::stop_source stop_;
   // When a process became free, or room for one.
@@ -68,6 +69,8 @@ class RedoProcessPool : public Redo {
   size_t running_ = 0;  // Those that are idle, used or being started.
   int failures_ = 0;    // Since a process last did its work.
   BootTime no_start_before_{0};
+  // Of the last start, if that was the last thing to fail.
+  std::optional<Error> start_error_;
   // Processes die with the thread that starts them, which therefore lives as long as the pool.
   ThreadPool starter_;
 };

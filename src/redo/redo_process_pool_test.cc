@@ -22,9 +22,10 @@ class RedoProcessPoolTest : public testing::Test {
     return {.process = test_process_options(), .clock = &clock_, .metrics = &metrics_};
   }
   std::unique_ptr<RedoProcessPool> open(RedoProcessPoolOptions options) {
-    auto pool = RedoProcessPool::create(std::move(options), test_control());
-    EXPECT_TRUE(pool.ok()) << pool.error().message();
-    return std::move(*pool);
+    auto pool = std::make_unique<RedoProcessPool>(std::move(options));
+    const auto started = pool->start();
+    EXPECT_TRUE(started.ok()) << started.error().message();
+    return pool;
   }
 
   double metric(const std::string& name, const MetricLabels& labels = {}) const {
@@ -108,6 +109,14 @@ TEST_F(RedoProcessPoolTest, RefusesRequestsThatAreNone) {
   disordered.add(known.second_end, known.second_record);
   disordered.add(known.first_end, known.first_record);
   EXPECT_EQ(disordered.apply(*pool).code(), ErrorCode::kInvalidArgument);
+  PageCase unknown_flags(known.key);
+  Bytes value = StoredRecord{.bytes = known.first_record}.encode();
+  value.front() = 0x40;
+  unknown_flags.add_value(known.first_end, value);
+  const auto refused = unknown_flags.apply(*pool);
+  ASSERT_TRUE(refused.failed_with(ErrorCode::kCorrupted));
+  EXPECT_THAT(refused.error().message(),
+              AllOf(HasSubstr(describe(known.key)), HasSubstr(known.first_end.to_string())));
   Bytes cut = known.first_record;
   cut.pop_back();
   EXPECT_EQ(PageCase(known.key).add(known.first_end, cut).apply(*pool).code(),
@@ -260,13 +269,51 @@ TEST_F(RedoProcessPoolTest, StoppingEndsACallThatWaitsForAProcess) {
   EXPECT_TRUE(child_processes().empty());
 }
 
-TEST_F(RedoProcessPoolTest, FailsToOpenWithTheReason) {
+TEST_F(RedoProcessPoolTest, StartsNothingBeforeItIsAsked) {
+  RedoProcessPool pool(options());
+  EXPECT_TRUE(child_processes().empty());
+  EXPECT_EQ(metric("varve_redo_processes"), 0);
+  expect_works(pool);
+  EXPECT_EQ(starts(), 1);
+}
+
+TEST_F(RedoProcessPoolTest, FailsToStartWithTheReason) {
   auto wrong = options();
   wrong.process.postgres_directory = "/nowhere/bin";
-  const auto pool = RedoProcessPool::create(wrong, test_control());
-  ASSERT_TRUE(pool.failed_with(ErrorCode::kNotFound));
-  EXPECT_THAT(pool.error().message(), HasSubstr("postgresql-15"));
+  RedoProcessPool pool(wrong);
+  const auto started = pool.start();
+  ASSERT_TRUE(started.failed_with(ErrorCode::kNotFound));
+  EXPECT_THAT(started.error().message(), HasSubstr("postgresql-15"));
   EXPECT_EQ(failures(), 1);
+}
+
+// Whoever reads must not take it for a page that does not exist.
+TEST_F(RedoProcessPoolTest, APageThatNoProcessCanMakeIsUnavailableAndTheRemedyNamed) {
+  auto wrong = options();
+  wrong.process.postgres_directory = "/nowhere/bin";
+  RedoProcessPool pool(wrong);
+  const auto page = known_case().apply(pool);
+  ASSERT_TRUE(page.failed_with(ErrorCode::kUnavailable));
+  EXPECT_THAT(page.error().message(), AllOf(HasSubstr("relation 1663/5/16384 main block 0"),
+                                            HasSubstr("/nowhere/bin"), HasSubstr("postgresql-15")));
+}
+
+TEST_F(RedoProcessPoolTest, WhatCannotBeStartedIsTriedAgainAfterAPauseAndRequestsDoNotWaitForIt) {
+  const auto folder = *TemporaryDirectory::create("varve-test-");
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
+  auto late = options();
+  const auto installed = late.process.postgres_directory;
+  late.process.postgres_directory = folder / "bin";
+  RedoProcessPool pool(late);
+  EXPECT_TRUE(known_case().apply(pool).failed_with(ErrorCode::kUnavailable));
+  std::filesystem::create_directory_symlink(installed, folder / "bin");
+  const BootTime before = clock_.boot_time();
+  EXPECT_TRUE(known_case().apply(pool).failed_with(ErrorCode::kUnavailable));
+  EXPECT_EQ(clock_.boot_time(), before);
+  EXPECT_EQ(failures(), 1);
+  clock_.advance(late.backoff.maximum);
+  expect_works(pool);
+  EXPECT_EQ(starts(), 1);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ Bytes image_of(uint8_t value) {
 class RedoProcessTest : public testing::Test {
  protected:
   RedoProcess& process() {
-    if (!process_) process_ = *RedoProcess::start(test_process_options(), test_control(), {});
+    if (!process_) process_ = *RedoProcess::start(test_process_options(), {});
     return *process_;
   }
 
@@ -256,7 +256,7 @@ TEST_F(RedoProcessTest, OneThatGivesNoAnswerIsGivenUpAfterTheDeadline) {
 // Though it is stopped, and cannot notice that nobody listens any more.
 TEST_F(RedoProcessTest, DiesWithTheThreadThatStartedIt) {
   std::jthread([&] {
-    process_ = *RedoProcess::start(test_process_options(), test_control(), {});
+    process_ = *RedoProcess::start(test_process_options(), {});
     EXPECT_EQ(::kill(process_->id(), SIGSTOP), 0);
   }).join();
   const auto result = apply(known_case());
@@ -272,7 +272,7 @@ TEST_F(RedoProcessTest, MayAskTheKernelForNothingMore) {
 TEST_F(RedoProcessTest, IsNotRestrictedWhenThatIsSwitchedOff) {
   RedoProcessOptions options = test_process_options();
   options.restrict_system_calls = false;
-  process_ = *RedoProcess::start(options, test_control(), {});
+  process_ = *RedoProcess::start(options, {});
   EXPECT_EQ(process_status(process().id(), "Seccomp"), "0");
   expect_as_good_as_before();
 }
@@ -295,13 +295,24 @@ TEST_F(RedoProcessTest, NeverRunsAsRootAndHasNoDescriptorOfOthers) {
   }
 }
 
-TEST_F(RedoProcessTest, TakesTheSettingsOfTheCluster) {
-  for (const bool hints : {false, true}) {
-    ServerSettings settings = test_control().settings();
-    settings.wal_log_hints = hints;
-    process_ =
-        *RedoProcess::start(test_process_options(), test_control().with_settings(settings), {});
-    expect_as_good_as_before();
+// The record makes a heap page all visible, which is a hint of that page: where such are not
+// logged, its LSN stays.
+TEST_F(RedoProcessTest, MindsHintBitsForEachRecordAsTheServerDidThatWroteIt) {
+  const KnownPages known = known_pages();
+  const std::array<BlockReference, 2> blocks{
+      {{.relation = kTable, .fork = static_cast<uint8_t>(RelationFork::kVisibilityMap), .block = 0},
+       {.relation = kTable, .block = 0}}};
+  // xl_heap_visible of src/include/access/heapam_xlog.h: cutoff_xid, VISIBILITYMAP_ALL_VISIBLE.
+  const std::array<uint8_t, 5> all_visible{0, 0, 0, 0, 1};
+  const Bytes record = make_record(kHeap2Manager, kHeap2Visible, blocks, all_visible);
+  for (const bool logged : {false, true, false}) {
+    PageCase page(known.key, known.first_page);
+    page.add_value(known.second_end,
+                   StoredRecord{.hint_bits_logged = logged, .bytes = record}.encode());
+    const auto result = apply(page);
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    EXPECT_EQ(page_lsn(*result), logged ? known.second_end : page_lsn(known.first_page));
+    EXPECT_NE(*result, known.first_page);
   }
 }
 
@@ -310,7 +321,7 @@ TEST_F(RedoProcessTest, LeavesNothingBehind) {
   ASSERT_EQ(::chmod(parent.path().c_str(), 0755), 0);
   RedoProcessOptions options = test_process_options();
   options.scratch_parent = parent.path();
-  process_ = *RedoProcess::start(options, test_control(), {});
+  process_ = *RedoProcess::start(options, {});
   const pid_t id = process_->id();
   EXPECT_EQ(list_directory(parent.path())->size(), 1);
   process_.reset();
@@ -324,7 +335,7 @@ class RedoInstallationTest : public testing::Test {
   RedoInstallationTest() { EXPECT_EQ(::chmod(folder_.path().c_str(), 0755), 0); }
 
   Error error_of_start() {
-    const auto process = RedoProcess::start(options_, test_control(), {});
+    const auto process = RedoProcess::start(options_, {});
     EXPECT_FALSE(process.ok());
     return process.ok() ? Error(ErrorCode::kInternal, "it started") : process.error();
   }
@@ -368,7 +379,7 @@ TEST_F(RedoInstallationTest, NamesWhatTheServerSaysOfAnExtensionThatIsNone) {
 
 TEST_F(RedoInstallationTest, NamesTheVersionThatIsNotTheRightOne) {
   // VarveRedoHello of a server 16.3.
-  install_postgres(R"(printf '\001\0\0\0\050\0\0\0REDO\001\0\0\0\003\161\002\0\003\161\002\0')"
+  install_postgres(R"(printf '\001\0\0\0\050\0\0\0REDO\002\0\0\0\003\161\002\0\003\161\002\0')"
                    R"('\0\0\0\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0\0\0\0\0\0\0')");
   const Error error = error_of_start();
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);

@@ -2,6 +2,7 @@
 
 #include "pgext/protocol.h"
 #include "postgres/layout.h"
+#include "postgres/stored_record.h"
 
 namespace varve {
 namespace {
@@ -19,13 +20,16 @@ void append(ByteWriter& out, const Struct& value) {
   out.put_raw({reinterpret_cast<const uint8_t*>(&value), sizeof value});
 }
 
-void append_record(ByteWriter& out, const Version& record) {
-  const size_t size = record.value.size();
-  append(out, VarveRedoRecord{.start_lsn = record_start(record.lsn, size).value,
-                              .end_lsn = record.lsn.value,
-                              .length = static_cast<uint32_t>(size),
-                              .reserved = 0});
-  out.put_raw(record.value);
+// `version` is a StoredRecord.
+void append_record(ByteWriter& out, const Version& version) {
+  const StoredRecord record = *StoredRecord::parse(version.value);
+  const size_t size = record.bytes.size();
+  append(out, VarveRedoRecord{
+                  .start_lsn = record_start(version.lsn, size).value,
+                  .end_lsn = version.lsn.value,
+                  .length = static_cast<uint32_t>(size),
+                  .flags = record.hint_bits_logged ? uint32_t{VARVE_REDO_HINT_BITS_LOGGED} : 0});
+  out.put_raw(record.bytes);
   out.put_zeros(align_maximally(size) - size);
 }
 
@@ -58,11 +62,16 @@ Result<> RedoRequest::check() const {
                         "{}: what stands at {} is not the next record of it", describe(),
                         record.lsn);
     }
-    if (record.value.size() < kRecordHeaderSize || record.value.size() > kMostOfRecord ||
-        load_little<uint32_t>(record.value.data()) != record.value.size()) {
+    const auto stored = StoredRecord::parse(record.value);
+    if (!stored.ok()) {
+      return stored.error().context(fmt::format("{}: the record at {}", describe(), record.lsn));
+    }
+    const ByteView bytes = stored->bytes;
+    if (bytes.size() < kRecordHeaderSize || bytes.size() > kMostOfRecord ||
+        load_little<uint32_t>(bytes.data()) != bytes.size()) {
       return make_error(ErrorCode::kCorrupted,
                         "{}: the {} bytes of the record at {} are no WAL record", describe(),
-                        record.value.size(), record.lsn);
+                        bytes.size(), record.lsn);
     }
     before = record.lsn;
   }

@@ -13,8 +13,8 @@ struct RedoRequest {
   Key key;
   // The page before the records, kBlockSize bytes; empty when there is none.
   ByteView base;
-  // At least one. Whole WAL records (xl_tot_len bytes, from the XLogRecord on), each with the LSN
-  // at which it ends, in ascending order of these.
+  // At least one. Each is a StoredRecord with the LSN at which it ends, in ascending order of
+  // these.
   std::span<const Version> records;
 
   // For messages: "relation 1663/5/16384 main block 7 up to 0/16B9188".

@@ -53,6 +53,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
   daemon->service_ = std::make_unique<LocalPageService>(std::move(server));
   daemon->service_->start_sync(std::chrono::seconds(daemon->settings_.stop_timeout));
   LocalPageService& service = *daemon->service_;
+  service.page_server().start_redo();
   daemon->service_->start_following();
   daemon->housekeeping_ = std::make_unique<Housekeeping>(service.page_server());
   daemon->warm_layers_ = std::make_unique<WarmLayers>(service.page_server());
@@ -128,6 +129,8 @@ void Daemon::stop() {
     }
     http_.reset();
     api_.reset();
+    // What is still read is not for anybody who waits.
+    if (service_) service_->page_server().stop_redo();
     housekeeping_.reset();
     // Once nobody reads any more.
     warm_layers_.reset();

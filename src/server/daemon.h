@@ -19,7 +19,7 @@ class Daemon {
     // In place of the work directory's varve.toml; empty: that one.
     std::filesystem::path settings_file = {};
     SettingOverrides overrides;
-    // Null: records cannot be read.
+    // Null: by PostgreSQL, as the settings say.
     std::shared_ptr<Redo> redo = {};
     // Requested before it is ready, it ends the start; afterwards see run().
     std::stop_token stop;

@@ -43,6 +43,15 @@ Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory, Op
   VARVE_TRY(set_up_logging(server->settings_.log_level));
   server->call_ = options.call;
   server->counts_kept_ = server->directory_.read_request_counts();
+  std::shared_ptr<Redo> redo = options.redo;
+  if (redo == nullptr) {
+    server->redo_ = std::make_unique<WalRedoService>(
+        server->settings_,
+        WalRedoService::Options{.scratch_directory = server->directory_.scratch_directory(),
+                                .metrics = &server->metrics_,
+                                .stop = options.call.stop});
+    redo = server->redo_->redo();
+  }
   if (!server->settings_.remote.empty()) {
     VARVE_ASSIGN(server->remote_,
                  RemoteAccess::open({.url = server->settings_.remote,
@@ -55,12 +64,12 @@ Result<std::unique_ptr<PageServer>> PageServer::open(WorkDirectory directory, Op
       TenantManager tenants,
       TenantManager::open({.work_directory = server->directory_.path(),
                            .remote = server->remote_ ? &server->remote_->context() : nullptr,
-                           .redo = options.redo,
+                           .redo = redo,
                            .call = options.call}));
   server->tenants_.emplace(std::move(tenants));
   OpenTimelines::Options timelines{
       .remote = server->remote_ ? &server->remote_->context() : nullptr,
-      .timeline = timeline_options(server->settings_, options.redo),
+      .timeline = timeline_options(server->settings_, redo),
       .scratch_parent = server->directory_.scratch_directory()};
   // Without a budget nothing is brought here unasked.
   if (server->eviction_limits().high > 0) timelines.remote_reads = std::make_shared<RemoteReads>();
@@ -312,6 +321,14 @@ void PageServer::start_sync(SyncEngine::Options options, std::vector<TimelineSyn
   engine_.emplace(std::move(options), remote_->context(), tenants_->store(), tenants_->states(),
                   metrics_);
   engine_->start(std::move(states), first_tasks);
+}
+
+void PageServer::start_redo() {
+  if (redo_) redo_->start();
+}
+
+void PageServer::stop_redo() {
+  if (redo_) redo_->stop();
 }
 
 Result<> PageServer::close_timeline(const TenantTimelineId& id) {

@@ -10,6 +10,7 @@
 
 #include "server/remote_access.h"
 #include "server/timeline_point.h"
+#include "server/wal_redo_service.h"
 #include "server/work_directory.h"
 #include "storage_sync/sync_engine.h"
 #include "timeline/layer_eviction.h"
@@ -35,7 +36,7 @@ class PageServer {
     Settings settings;
     // Of everything that it does, save what the sync engine does in the background.
     CallOptions call;
-    // Null: records cannot be read.
+    // Null: by PostgreSQL, as the settings say.
     std::shared_ptr<Redo> redo = {};
   };
   static Result<std::unique_ptr<PageServer>> open(WorkDirectory directory, Options options);
@@ -107,6 +108,12 @@ class PageServer {
   void start_sync(SyncEngine::Options options, std::vector<TimelineSyncStatus> states,
                   const std::vector<SyncTask>& first_tasks);
   void stop_sync() { engine_.reset(); }
+
+  // Where timelines may hold WAL: has redo by PostgreSQL ready before it is needed, and warns if it
+  // cannot be had.
+  void start_redo();
+  // Reads that wait for it end, and later ones fail.
+  void stop_redo();
   // Null while the sync engine does not run. What it points to is thread-safe.
   SyncLoop* sync_loop() { return engine_ ? &engine_->loop() : nullptr; }
 
@@ -139,6 +146,8 @@ class PageServer {
   Settings settings_;
   CallOptions call_;
   Metrics metrics_;
+  // Null where another was given.
+  std::unique_ptr<WalRedoService> redo_;
   std::unique_ptr<RemoteAccess> remote_;
   std::optional<TenantManager> tenants_;
   std::optional<OpenTimelines> timelines_;

@@ -3,6 +3,7 @@
 #include "fs/temporary_directory.h"
 #include "server/local_timeline_snapshot.h"
 #include "server/remote_access.h"
+#include "server/wal_redo_service.h"
 
 namespace varve {
 namespace {
@@ -53,19 +54,23 @@ Result<RestoreReport> restore_cluster(PageService& service, const RestoreRequest
   return restore(*snapshot, request, progress);
 }
 
-Result<RestoreReport> restore_from_remote(const std::string& url, const RestoreRequest& request,
+Result<RestoreReport> restore_from_remote(const Settings& settings, const RestoreRequest& request,
                                           const CallOptions& call,
                                           const ProgressCallback& progress) {
-  VARVE_ASSIGN(const auto remote, RemoteAccess::open({.url = url}));
+  VARVE_ASSIGN(const auto remote, RemoteAccess::open({.url = settings.remote}));
   VARVE_ASSIGN(const TemporaryDirectory nothing_local, TemporaryDirectory::create());
-  TenantManager::Options options{
-      .work_directory = nothing_local.path(), .remote = &remote->context(), .call = call};
+  const WalRedoService redo(settings, {.stop = call.stop});
+  TenantManager::Options options{.work_directory = nothing_local.path(),
+                                 .remote = &remote->context(),
+                                 .redo = redo.redo(),
+                                 .call = call};
   // With an ID there is no need to look at the other tenants for a name.
   const auto tenant = TenantId::parse(request.timeline.substr(0, request.timeline.find('/')));
   if (tenant.ok()) options.only_tenant = *tenant;
   VARVE_ASSIGN(TenantManager tenants, TenantManager::open(std::move(options)));
-  OpenTimelines timelines(tenants,
-                          {.remote = &remote->context(), .scratch_parent = nothing_local.path()});
+  OpenTimelines timelines(tenants, {.remote = &remote->context(),
+                                    .timeline = {.redo = redo.redo()},
+                                    .scratch_parent = nothing_local.path()});
   VARVE_ASSIGN(const auto snapshot,
                LocalTimelineSnapshot::open(timelines, snapshot_request(request), call));
   VARVE_ASSIGN(RestoreReport report, restore(*snapshot, request, progress));

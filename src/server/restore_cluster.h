@@ -3,6 +3,7 @@
 
 #include "ingest/export.h"
 #include "server/page_service.h"
+#include "server/settings.h"
 
 namespace varve {
 
@@ -27,8 +28,9 @@ Json to_json(const RestoreReport& restore);
 Result<RestoreReport> restore_cluster(PageService& service, const RestoreRequest& request,
                                       const ProgressCallback& progress);
 
-// Restores straight from a remote storage, with no work directory. Writes nothing to it.
-Result<RestoreReport> restore_from_remote(const std::string& url, const RestoreRequest& request,
+// Restores straight from the remote storage of the settings, with no work directory. Writes nothing
+// to it.
+Result<RestoreReport> restore_from_remote(const Settings& settings, const RestoreRequest& request,
                                           const CallOptions& call,
                                           const ProgressCallback& progress);
 

@@ -19,7 +19,7 @@ struct SettingField {
   std::string_view description;
   // Stands in a new varve.toml where the default is empty.
   std::string_view example = {};
-  // A file: a flag may name it relative to the current directory.
+  // A file or directory: a flag may name it relative to the current directory.
   bool is_path = false;
 };
 
@@ -45,8 +45,19 @@ inline constexpr std::tuple kSettingFields{
         .key = "pg_user",
         .value = &Settings::pg_user,
         .override_value = &SettingOverrides::pg_user,
-        .description = "Who owns restored data directories when varve runs as root, which "
-                       "PostgreSQL refuses to"},
+        .description = "Who owns restored data directories, and what PostgreSQL's programs run "
+                       "as, when varve runs as root, which PostgreSQL refuses to"},
+    SettingField<std::string>{
+        .key = "pg_bindir",
+        .value = &Settings::pg_bindir,
+        .override_value = &SettingOverrides::pg_bindir,
+        .description = "Where the programs of PostgreSQL 15 are, which make pages from WAL records",
+        .is_path = true},
+    SettingField<int>{.key = "redo_processes",
+                      .value = &Settings::redo_processes,
+                      .override_value = &SettingOverrides::redo_processes,
+                      .description = "How many processes of PostgreSQL make pages from WAL records "
+                                     "at the same time, at most; 1 to 64"},
     SettingField<std::string>{
         .key = "listen",
         .value = &Settings::listen,

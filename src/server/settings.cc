@@ -12,6 +12,7 @@ namespace varve {
 namespace {
 
 constexpr int kMaximumStopTimeout = 3600;
+constexpr int kMaximumRedoProcesses = 64;
 
 Error wrong_type(const std::string& source, std::string_view key) {
   return make_error(ErrorCode::kInvalidArgument, "{}: the value of '{}' has the wrong type", source,
@@ -135,6 +136,10 @@ Result<> check_settings(const Settings& settings) {
   if (settings.confirm != "remote" && settings.confirm != "local") {
     return make_error(ErrorCode::kInvalidArgument, "confirm must be remote or local, not '{}'",
                       settings.confirm);
+  }
+  if (settings.redo_processes < 1 || settings.redo_processes > kMaximumRedoProcesses) {
+    return make_error(ErrorCode::kInvalidArgument, "redo_processes must be from 1 to {}",
+                      kMaximumRedoProcesses);
   }
   if (settings.stop_timeout < 0 || settings.stop_timeout > kMaximumStopTimeout) {
     return make_error(ErrorCode::kInvalidArgument, "stop_timeout must be from 0 to {} seconds",

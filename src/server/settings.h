@@ -21,8 +21,13 @@ struct Settings {
   std::string log_level = "info";
   // Of zstd, 1 to 19.
   int compression_level = 3;
-  // Who owns restored data directories when this runs as root.
+  // Who owns restored data directories, and what PostgreSQL's programs run as, when this runs as
+  // root.
   std::string pg_user = "postgres";
+  // Where the programs of PostgreSQL 15 are.
+  std::string pg_bindir = "/usr/lib/postgresql/15/bin";
+  // Of PostgreSQL, that make pages from WAL records: at most so many at once.
+  int redo_processes = 2;
   // Where `varve serve` listens: an IP address or localhost, and a port; 0 picks a free one.
   std::string listen = "127.0.0.1:9898";
   // File with the bearer token of the HTTP API; empty: none is asked for.
@@ -59,6 +64,8 @@ struct SettingOverrides {
   std::optional<std::string> log_level;
   std::optional<int> compression_level;
   std::optional<std::string> pg_user;
+  std::optional<std::string> pg_bindir;
+  std::optional<int> redo_processes;
   std::optional<std::string> listen;
   std::optional<std::string> token_file;
   std::optional<std::string> tls_certificate;

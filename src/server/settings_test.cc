@@ -27,8 +27,9 @@ TEST(Settings, ValuesThatAServerCannotUseAreRefused) {
   for (const char* text :
        {"listen = \"localhost\"", "listen = \"example.com:80\"", "token_file = \"token\"",
         "tls_key = \"/k\"", "tls_certificate = \"c\"\ntls_key = \"/k\"", "stop_timeout = -1",
-        "rpo = 0", "gc_interval = -1", "disk_low_mib = 1", "memory_limit_mib = 7",
-        "upload_lag_mib = 0", "retention_mib = -1", "retention_hours = -1", "stop_timeout = 3601",
+        "redo_processes = 0", "redo_processes = 65", "pg_bindir = \"bin\"", "rpo = 0",
+        "gc_interval = -1", "disk_low_mib = 1", "memory_limit_mib = 7", "upload_lag_mib = 0",
+        "retention_mib = -1", "retention_hours = -1", "stop_timeout = 3601",
         "stop_timeout = 9223372036854775807", "stop_timeout = \"1\""}) {
     EXPECT_TRUE(parse_settings(text, "varve.toml").failed_with(ErrorCode::kInvalidArgument))
         << text;
@@ -40,6 +41,8 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
                      .log_level = "debug",
                      .compression_level = 7,
                      .pg_user = "pg",
+                     .pg_bindir = "/b",
+                     .redo_processes = 3,
                      .listen = "[::1]:80",
                      .token_file = "/t",
                      .tls_certificate = "/c",
@@ -57,11 +60,11 @@ TEST(Settings, EveryKeyIsWrittenReadAndCompared) {
   ASSERT_TRUE(again.ok()) << again.error().message();
   EXPECT_EQ(*again, all);
   EXPECT_EQ(differing_keys(all, {}),
-            (std::vector<std::string>{"remote", "log_level", "compression_level", "pg_user",
-                                      "listen", "token_file", "tls_certificate", "tls_key", "rpo",
-                                      "memory_limit_mib", "upload_lag_mib", "retention_hours",
-                                      "retention_mib", "gc_interval", "disk_high_mib",
-                                      "disk_low_mib", "stop_timeout"}));
+            (std::vector<std::string>{
+                "remote", "log_level", "compression_level", "pg_user", "pg_bindir",
+                "redo_processes", "listen", "token_file", "tls_certificate", "tls_key", "rpo",
+                "memory_limit_mib", "upload_lag_mib", "retention_hours", "retention_mib",
+                "gc_interval", "disk_high_mib", "disk_low_mib", "stop_timeout"}));
   EXPECT_TRUE(differing_keys(all, all).empty());
 }
 

@@ -1,15 +1,16 @@
 // Has pages made from records by redo processes.
 //
-//   varve_redo_driver --pgdata DIR --library FILE REQUESTS PAGES
+//   varve_redo_driver --library FILE [--checksums] REQUESTS PAGES
 //
 // REQUESTS holds, for each page, eight u32: tablespace, database, relation, fork, block, whether
-// there is a page before the records, how many records, 0; that page; and for each record u64 its
-// end, u32 its size, and its bytes. PAGES gets for each u32 0 and the page, or u32 1, u32 a size
-// and the error's text. Pages of a cluster with checksums get theirs, as an export does it. What it
-// took goes to stdout as JSON.
+// there is a page before the records, how many records, whether hint bits were logged; that page;
+// and for each record u64 its end, u32 its size, and its bytes. PAGES gets for each u32 0 and the
+// page, or u32 1, u32 a size and the error's text. With --checksums pages get theirs, as an export
+// does it. What it took goes to stdout as JSON.
 #include <fmt/format.h>
 
 #include <chrono>
+#include <deque>
 #include <iostream>
 #include <thread>
 
@@ -17,22 +18,25 @@
 
 #include "fs/directory.h"
 #include "postgres/page.h"
+#include "postgres/stored_record.h"
 #include "redo/redo_process_pool.h"
 
 namespace varve {
 namespace {
 
 struct Arguments {
-  std::filesystem::path pgdata;
+  bool checksums = false;
   std::filesystem::path requests;
   std::filesystem::path pages;
   RedoProcessPoolOptions pool;
   size_t batch = 64;
 };
 
-// The requests of a file, whose bytes they refer to.
+// The requests of a file, to whose bytes and values they refer.
 struct Requests {
   Bytes bytes;
+  // The values of the records.
+  std::deque<Bytes> values;
   std::vector<std::vector<Version>> records;
   std::vector<RedoRequest> requests;
 };
@@ -44,7 +48,7 @@ Result<> parse(Requests& out) {
     uint32_t fork = 0;
     uint32_t has_base = 0;
     uint32_t count = 0;
-    uint32_t reserved = 0;
+    uint32_t logs_hint_bits = 0;
     VARVE_TRY(reader.get(block.fork.relation.directory.tablespace));
     VARVE_TRY(reader.get(block.fork.relation.directory.database));
     VARVE_TRY(reader.get(block.fork.relation.relation));
@@ -52,7 +56,7 @@ Result<> parse(Requests& out) {
     VARVE_TRY(reader.get(block.block));
     VARVE_TRY(reader.get(has_base));
     VARVE_TRY(reader.get(count));
-    VARVE_TRY(reader.get(reserved));
+    VARVE_TRY(reader.get(logs_hint_bits));
     block.fork.fork = static_cast<RelationFork>(fork);
     RedoRequest request{.key = make_key(block), .base = {}, .records = {}};
     if (has_base != 0) {
@@ -62,7 +66,9 @@ Result<> parse(Requests& out) {
     for (uint32_t i = 0; i < count; ++i) {
       Version record{.key = request.key, .lsn = {}, .kind = ValueKind::kRecord, .value = {}};
       VARVE_TRY(reader.get(record.lsn));
-      VARVE_TRY(reader.get_blob(record.value));
+      StoredRecord stored{.hint_bits_logged = logs_hint_bits != 0};
+      VARVE_TRY(reader.get_blob(stored.bytes));
+      record.value = out.values.emplace_back(stored.encode());
       records.push_back(record);
     }
     request.records = records;
@@ -93,14 +99,13 @@ std::vector<Result<Bytes>> apply_all(RedoProcessPool& pool, std::span<const Redo
 }
 
 Result<> drive(const Arguments& arguments) {
-  VARVE_ASSIGN(const Bytes file, read_file(arguments.pgdata / "global/pg_control"));
-  VARVE_ASSIGN(const ControlFile control, ControlFile::parse(file));
   Requests requests;
   VARVE_ASSIGN(requests.bytes, read_file(arguments.requests, UINT64_MAX));
   VARVE_TRY(parse(requests));
-  VARVE_ASSIGN(const auto pool, RedoProcessPool::create(arguments.pool, control));
+  RedoProcessPool pool(arguments.pool);
+  VARVE_TRY(pool.start());
   const BootTime begin = system_clock().boot_time();
-  auto results = apply_all(*pool, requests.requests, arguments);
+  auto results = apply_all(pool, requests.requests, arguments);
   const Duration taken = system_clock().boot_time() - begin;
   ByteWriter pages;
   size_t records = 0;
@@ -111,7 +116,7 @@ Result<> drive(const Arguments& arguments) {
       pages.put_string(results[i].error().message());
       continue;
     }
-    if (control.has_data_checksums()) {
+    if (arguments.checksums) {
       const auto key = std::get<RelationBlockKey>(*parse_key(requests.requests[i].key));
       set_page_checksum(*results[i], key.block);
     }
@@ -130,7 +135,7 @@ int run(int argc, char** argv) {
   bool allow_all = false;
   app.add_option("REQUESTS", arguments.requests)->required();
   app.add_option("PAGES", arguments.pages)->required();
-  app.add_option("--pgdata", arguments.pgdata, "the cluster whose pages they are")->required();
+  app.add_flag("--checksums", arguments.checksums, "give pages their checksums");
   app.add_option("--library", arguments.pool.process.library, "varve_redo.so")->required();
   app.add_option("--pg-bindir", arguments.pool.process.postgres_directory);
   app.add_option("--pg-user", arguments.pool.process.user);

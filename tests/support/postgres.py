@@ -212,6 +212,10 @@ class ClusterKind:
     checksums: bool = False
     settings: tuple = ()
 
+    @property
+    def logs_hint_bits(self):
+        return self.checksums or ("wal_log_hints", "on") in self.settings
+
     def create(self, pgdata, settings):
         """A cluster of this kind; `settings` are those that it shares with the others."""
         return Cluster.create(pgdata, checksums=self.checksums,

@@ -1,10 +1,8 @@
-// Feeds a timeline with the WAL in segment files, and restores it.
+// Feeds a timeline with the WAL in segment files, to its end.
 //
-//   varve_wal_feeder feed OPTIONS --wal DIR TENANT/TIMELINE              to the end of the WAL
-//   there varve_wal_feeder restore OPTIONS --to DIR [--lsn LSN] TENANT/TIMELINE
+//   varve_wal_feeder --workdir DIR --pgdata DIR --wal DIR TENANT/TIMELINE
 //
-//   OPTIONS: --workdir DIR --pgdata DIR --library FILE
-//   --pgdata: a data directory of the cluster, whose control file says how redo has to work
+// --pgdata is a data directory of the cluster, whose control file says how its WAL is laid out.
 #include <fmt/format.h>
 
 #include <iostream>
@@ -14,12 +12,9 @@
 #include "fs/directory.h"
 #include "fs/file.h"
 #include "ingest/wal/wal_ingester.h"
-#include "ingest/wal_redo.h"
 #include "postgres/wal/stream_decoder.h"
 #include "postgres/wal_segment.h"
-#include "redo/redo_process_pool.h"
-#include "server/local_page_service.h"
-#include "server/restore_cluster.h"
+#include "server/page_server.h"
 
 namespace varve {
 namespace {
@@ -29,9 +24,6 @@ struct Arguments {
   std::filesystem::path pgdata;
   std::string timeline;
   std::filesystem::path wal;
-  std::filesystem::path to;
-  std::string lsn;
-  RedoProcessPoolOptions pool;
 };
 
 Result<ControlFile> read_control_file(const Arguments& arguments) {
@@ -40,13 +32,9 @@ Result<ControlFile> read_control_file(const Arguments& arguments) {
 }
 
 Result<std::unique_ptr<PageServer>> open_server(const Arguments& arguments) {
-  VARVE_ASSIGN(const ControlFile control, read_control_file(arguments));
-  VARVE_ASSIGN(std::shared_ptr<RedoProcessPool> pool,
-               RedoProcessPool::create(arguments.pool, control));
   VARVE_ASSIGN(WorkDirectory directory, WorkDirectory::open(arguments.work_directory));
   const Settings settings = directory.settings();
-  return PageServer::open(std::move(directory),
-                          {.settings = settings, .redo = std::make_shared<WalRedo>(pool)});
+  return PageServer::open(std::move(directory), {.settings = settings});
 }
 
 class FeedTarget : public WalTarget {
@@ -116,39 +104,15 @@ Result<> feed(const Arguments& arguments) {
   return {};
 }
 
-Result<> restore(const Arguments& arguments) {
-  VARVE_ASSIGN(auto server, open_server(arguments));
-  LocalPageService service(std::move(server));
-  RestoreRequest request{.timeline = arguments.timeline, .to = arguments.to};
-  if (!arguments.lsn.empty()) {
-    VARVE_ASSIGN(const Lsn lsn, Lsn::parse(arguments.lsn));
-    request.at = lsn;
-  }
-  VARVE_ASSIGN(const RestoreReport report, restore_cluster(service, request, {}));
-  fmt::print("{}\n", to_json(report).dump());
-  return {};
-}
-
 int run(int argc, char** argv) {
-  CLI::App app("Feeds timelines with WAL");
-  app.require_subcommand(1);
+  CLI::App app("Feeds a timeline with WAL");
   Arguments arguments;
-  Result<> (*chosen)(const Arguments&) = nullptr;
-  const auto add = [&](const char* name, Result<> (*action)(const Arguments&)) {
-    CLI::App* const command = app.add_subcommand(name);
-    command->add_option("TIMELINE", arguments.timeline)->required();
-    command->add_option("--workdir", arguments.work_directory)->required();
-    command->add_option("--pgdata", arguments.pgdata)->required();
-    command->add_option("--library", arguments.pool.process.library)->required();
-    command->add_option("--wal", arguments.wal);
-    command->add_option("--to", arguments.to);
-    command->add_option("--lsn", arguments.lsn);
-    command->callback([&chosen, action] { chosen = action; });
-  };
-  add("feed", feed);
-  add("restore", restore);
+  app.add_option("TIMELINE", arguments.timeline)->required();
+  app.add_option("--workdir", arguments.work_directory)->required();
+  app.add_option("--pgdata", arguments.pgdata, "a data directory of the cluster")->required();
+  app.add_option("--wal", arguments.wal)->required();
   CLI11_PARSE(app, argc, argv);
-  const auto done = chosen(arguments);
+  const auto done = feed(arguments);
   if (done.ok()) return 0;
   std::cerr << "varve_wal_feeder: " << done.error().message() << '\n';
   return 1;

@@ -9,6 +9,7 @@
 #include "postgres/page_redo/multixact_page.h"
 #include "postgres/page_redo/transaction_status_page.h"
 #include "postgres/page_redo/visibility_map_page.h"
+#include "postgres/stored_record.h"
 #include "postgres/stored_values.h"
 #include "postgres/wal/block_image.h"
 
@@ -46,6 +47,7 @@ Result<WalIngester> WalIngester::open(WalTarget& target, Lsn last, WalIngesterOp
   WalIngester ingester(target, options, last, checkpoint, std::move(segments));
   ingester.flushed_ = last;
   ingester.tracks_commit_timestamps_ = control.settings().track_commit_timestamp;
+  ingester.logs_hint_bits_ = control.logs_hint_bits();
   VARVE_ASSIGN(const auto latest, find_lsn_at(source, Timestamp{INT64_MAX}, last));
   if (latest) ingester.latest_commit_ = latest->time;
   return ingester;
@@ -117,7 +119,10 @@ void WalIngester::put_image(const Key& key, ByteView image) {
 }
 
 ByteView WalIngester::record_bytes() {
-  if (kept_record_.empty()) kept_record_ = batch_.keep(record_.bytes());
+  if (kept_record_.empty()) {
+    const StoredRecord stored{.hint_bits_logged = logs_hint_bits_, .bytes = record_.bytes()};
+    kept_record_ = batch_.keep(stored.encode());
+  }
   return kept_record_;
 }
 
@@ -506,8 +511,10 @@ Result<> WalIngester::take(const wal15::XlogPayload& payload) {
   } else if (const auto* const change = std::get_if<wal15::ParameterChange>(&payload)) {
     VARVE_ASSIGN(const Bytes stored, target_.source().get(make_key(ControlFileKey{}), flushed_));
     VARVE_ASSIGN(const ControlFile control, ControlFile::parse(stored));
-    put_image(make_key(ControlFileKey{}), control.with_settings(change->settings).data());
+    const ControlFile changed = control.with_settings(change->settings);
+    put_image(make_key(ControlFileKey{}), changed.data());
     tracks_commit_timestamps_ = change->settings.track_commit_timestamp;
+    logs_hint_bits_ = changed.logs_hint_bits();
   } else if (const auto* const end = std::get_if<wal15::EndOfRecovery>(&payload)) {
     return make_error(ErrorCode::kInvalidArgument,
                       "the server was promoted to timeline {} (it was on {}): its history is no "

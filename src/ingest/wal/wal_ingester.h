@@ -3,7 +3,7 @@
 // What a record changes shows at once, at the LSN where it ends. Blocks get the record itself, or
 // the page that it carries; what redo of blocks does not cover (sizes, the visibility map, the
 // transaction logs, relation maps, directories, prepared transactions, counters, times) gets its
-// versions here. The value of a record is the whole WAL record; wal_redo.h applies it.
+// versions here. The value of a record is a StoredRecord; wal_redo.h applies it.
 #pragma once
 
 #include <map>
@@ -63,7 +63,7 @@ class WalIngester {
   void put_image(const Key& key, ByteView image);
   void put_record(const Key& key) { put(key, ValueKind::kRecord, record_bytes()); }
   void put_tombstone(const Key& key) { put(key, ValueKind::kTombstone, {}); }
-  // The record, kept once however many keys it changes.
+  // The stored record, kept once however many keys it changes.
   ByteView record_bytes();
 
   Result<std::optional<uint32_t>> size_of(const RelationForkTag& fork);
@@ -114,6 +114,7 @@ class WalIngester {
   SlruSegments segments_;
   ForkSizes sizes_;
   bool tracks_commit_timestamps_ = false;
+  bool logs_hint_bits_ = false;
   // The latest time of a commit so far.
   Timestamp latest_commit_{INT64_MIN};
 

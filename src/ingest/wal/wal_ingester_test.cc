@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ingest/test_support/memory_versions.h"
+#include "postgres/stored_record.h"
 #include "postgres/stored_values.h"
 #include "postgres/test_support/golden_files.h"
 #include "postgres/test_support/wal_writer.h"
@@ -26,6 +29,7 @@ class Target : public WalTarget {
     for (const Version& version : versions) {
       EXPECT_LE(version.lsn, end);
       kinds[{version.key, version.lsn}] = version.kind;
+      values[{version.key, version.lsn}] = {version.value.begin(), version.value.end()};
       if (version.kind == ValueKind::kTombstone) stored.erase_key(version.key);
       if (version.kind == ValueKind::kImage) stored.set(version.key, version.value);
     }
@@ -45,6 +49,7 @@ class Target : public WalTarget {
   Stored stored;
   std::map<std::pair<Key, Lsn>, ValueKind> kinds;
   Lsn last;
+  std::map<std::pair<Key, Lsn>, Bytes> values;
 };
 
 class WalIngesterTest : public testing::Test {
@@ -69,6 +74,24 @@ class WalIngesterTest : public testing::Test {
   std::optional<ValueKind> kind_of(uint32_t block, Lsn lsn) {
     const auto found = target_.kinds.find({make_key(RelationBlockKey{kMain, block}), lsn});
     return found == target_.kinds.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  // What stands under a block of kMain.
+  StoredRecord stored(uint32_t block, Lsn lsn) {
+    return StoredRecord::parse(target_.values[{make_key(RelationBlockKey{kMain, block}), lsn}])
+        .value();
+  }
+  void set_control_file(const ControlFile& control) {
+    target_.stored[ControlFileKey{}] = {control.data().begin(), control.data().end()};
+  }
+  // XLOG_PARAMETER_CHANGE.
+  WalRecord set_wal_log_hints(bool on) {
+    ByteWriter data;
+    for (const uint32_t value : {100, 8, 10, 0, 64, 1}) data.put(value);
+    data.put(static_cast<uint8_t>(on ? 1 : 0));
+    data.put_zeros(3);
+    return placed(
+        writer_.add({.resource_manager = 0, .info = 0x60}, WalWriter::main_data(data.view())));
   }
 
   // A change of heap blocks in place.
@@ -125,6 +148,38 @@ TEST_F(WalIngesterTest, ABlockGetsTheRecordAndOneThatIsMadeAnewNeedsNothingOlder
   EXPECT_EQ(kind_of(2, change.end), ValueKind::kRecord);
   EXPECT_EQ(kind_of(2, anew.end), ValueKind::kFirstRecord);
   EXPECT_EQ(size_of(kMain), 3U);
+}
+
+TEST_F(WalIngesterTest, ARecordSaysWhetherHintBitsWereLoggedWhereItWasWritten) {
+  set_size(kMain, 3);
+  set_control_file(ControlFile::for_redo());
+  auto ingester = open();
+  std::vector<WalRecord> changes;
+  const auto take = [&](const WalRecord& record) { ASSERT_TRUE(ingester.ingest(record).ok()); };
+  const auto take_change = [&] {
+    changes.push_back(change_block(2));
+    take(changes.back());
+  };
+  take_change();
+  take(set_wal_log_hints(true));
+  take_change();
+  take(set_wal_log_hints(false));
+  take_change();
+  ASSERT_TRUE(ingester.flush().ok());
+  for (size_t i = 0; i < changes.size(); ++i) {
+    EXPECT_EQ(stored(2, changes[i].end).hint_bits_logged, i == 1) << i;
+  }
+}
+
+TEST_F(WalIngesterTest, HintBitsAreLoggedWhereDataChecksumsAre) {
+  set_size(kMain, 3);
+  auto ingester = open();
+  ASSERT_TRUE(ingester.ingest(set_wal_log_hints(false)).ok());
+  const WalRecord change = change_block(2);
+  ASSERT_TRUE(ingester.ingest(change).ok());
+  ASSERT_TRUE(ingester.flush().ok());
+  EXPECT_TRUE(stored(2, change.end).hint_bits_logged);
+  EXPECT_TRUE(std::ranges::equal(stored(2, change.end).bytes, change.bytes));
 }
 
 TEST_F(WalIngesterTest, WhatWasCutOffDoesNotComeBackWhenTheRelationGrowsAgain) {

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "fs/directory.h"
-#include "postgres/test_support/golden_files.h"
+#include "postgres/stored_record.h"
 #include "redo/known_pages.h"
 #include "redo/redo_process_pool.h"
 
@@ -22,11 +22,6 @@ inline RedoProcessOptions test_process_options() {
   RedoProcessOptions options{.library = VARVE_REDO_LIBRARY};
   if (directory != nullptr) options.postgres_directory = directory;
   return options;
-}
-
-// With data checksums and without wal_log_hints.
-inline ControlFile test_control() {
-  return *ControlFile::parse(stopped_control_file());
 }
 
 // The processes that this one is the parent of. Threads of it may not start others meanwhile.
@@ -56,12 +51,14 @@ class PageCase {
  public:
   explicit PageCase(const Key& key, Bytes base = {}) : key_(key), base_(std::move(base)) {}
 
-  PageCase&& add(Lsn end, Bytes record) && {
-    add(end, std::move(record));
+  PageCase&& add(Lsn end, ByteView record) && {
+    add(end, record);
     return std::move(*this);
   }
-  void add(Lsn end, Bytes record) & {
-    bytes_.push_back(std::make_unique<Bytes>(std::move(record)));
+  void add(Lsn end, ByteView record) & { add_value(end, StoredRecord{.bytes = record}.encode()); }
+  // Of a version.
+  void add_value(Lsn end, Bytes value) & {
+    bytes_.push_back(std::make_unique<Bytes>(std::move(value)));
     records_.push_back(
         {.key = key_, .lsn = end, .kind = ValueKind::kRecord, .value = *bytes_.back()});
   }

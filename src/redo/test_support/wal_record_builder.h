@@ -17,6 +17,7 @@ inline constexpr uint8_t kHeapManager = 10;
 // Operations: xl_info.
 inline constexpr uint8_t kHeapInsert = 0x00;
 inline constexpr uint8_t kHeap2Rewrite = 0x00;
+inline constexpr uint8_t kHeap2Visible = 0x40;
 inline constexpr uint8_t kFullPageImage = 0xB0;
 inline constexpr uint8_t kFullPageImageForHint = 0xA0;
 

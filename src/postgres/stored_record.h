@@ -1,0 +1,23 @@
+// A WAL record as it stands in a timeline: docs/formats/key-space.md.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace varve {
+
+struct StoredRecord {
+  // Whether changes of hint bits were logged where it was written: data checksums or wal_log_hints
+  // (XLogHintBitIsNeeded() of src/include/access/xlog.h). What redo does to a page's LSN depends on
+  // it.
+  bool hint_bits_logged = false;
+  // The whole record, xl_tot_len bytes from the XLogRecord on.
+  ByteView bytes;
+
+  Bytes encode() const;
+  // Refers to `value`. Corrupted when that has no flags, or such as mean nothing here; whether the
+  // rest is a record is not looked at.
+  static Result<StoredRecord> parse(ByteView value);
+};
+
+}  // namespace varve
