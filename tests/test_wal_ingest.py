@@ -208,13 +208,30 @@ def test_it_is_the_same_from_a_server_and_from_the_remote_storage_alone(worked, 
         assert not found and compared > 900, found[:10]
 
 
+class Stillness:
+    """True once what `look` gives has not changed for some looks, and is not what it was at first."""
+
+    LOOKS = 30
+
+    def __init__(self, look):
+        self._look = look
+        self._first = self._last = look()
+        self._same = 0
+
+    def __call__(self):
+        seen = self._look()
+        self._same = self._same + 1 if seen == self._last and seen != self._first else 0
+        self._last = seen
+        return self._same >= self.LOOKS
+
+
 def test_a_server_stops_though_a_read_waits_for_redo(worked, fed, folder):
     with starting(fed, "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER, "--stop-timeout", "1") as daemon:
         until(lambda: metric(daemon, "varve_redo_processes") == 1, "redo is ready before it is needed")
         for process in children(daemon.process.pid):
             os.kill(process, signal.SIGSTOP)
         read = fed.start("restore", "acme/main", "--to", folder / "interrupted")
-        until(lambda: list(folder.glob("interrupted/base/*")), "blocks are read")
+        until(Stillness(lambda: Path(f"/proc/{read.pid}/io").read_text()), "it waits for a page")
         daemon.signal(signal.SIGTERM)
         # It would wait for a process for 60 s.
         assert daemon.process.wait(timeout=30).code == 0

@@ -39,12 +39,13 @@ bool can_reach(const std::filesystem::path& directory, const SystemUser& user) {
 std::filesystem::path parent_for(const RedoProcessOptions& options,
                                  const std::optional<SystemUser>& owner) {
   const std::filesystem::path& preferred = options.scratch_parent;
+  std::error_code error;
   if (!preferred.empty()) {
-    std::error_code error;
     std::filesystem::create_directories(preferred, error);
     if (!error && (!owner || can_reach(preferred, *owner))) return preferred;
   }
-  return std::filesystem::temp_directory_path();
+  const auto temporary = std::filesystem::temp_directory_path(error);
+  return error ? std::filesystem::path("/tmp") : temporary;
 }
 
 // Nothing when somebody else has it.
