@@ -70,6 +70,30 @@ Result<Bytes> WalRedo::apply(const Key& key, ByteView base, std::span<const Vers
                         : fmt::format("the record up to {} cannot make it", records.front().lsn));
 }
 
+std::vector<Result<Bytes>> WalRedo::apply_many(std::span<const RedoRequest> requests) {
+  // Those for somebody else, without a copy where all of them are, as is usual.
+  const auto is_passed_on = [](const RedoRequest& request) {
+    const auto fields = parse_key(request.key);
+    const auto* const block = fields.ok() ? std::get_if<RelationBlockKey>(&*fields) : nullptr;
+    return block != nullptr && block->fork.fork != RelationFork::kVisibilityMap;
+  };
+  if (std::ranges::all_of(requests, is_passed_on)) return relation_blocks_->apply_many(requests);
+  std::vector<RedoRequest> passed_on;
+  std::ranges::copy_if(requests, std::back_inserter(passed_on), is_passed_on);
+  auto theirs = relation_blocks_->apply_many(passed_on);
+  auto next = theirs.begin();
+  std::vector<Result<Bytes>> results;
+  results.reserve(requests.size());
+  for (const RedoRequest& request : requests) {
+    if (is_passed_on(request)) {
+      results.push_back(std::move(*next++));
+    } else {
+      results.push_back(apply(request.key, request.base, request.records));
+    }
+  }
+  return results;
+}
+
 Result<Bytes> WalRedo::apply_to_slru(const Key& key, const SlruBlockKey& block, ByteView base,
                                      std::span<const Version> records) const {
   VARVE_ASSIGN(Bytes page, page_of(key, base));

@@ -28,6 +28,7 @@ class WalRedo : public Redo {
   // the key, when it is of a kind that no record makes or the base is no page. Otherwise the errors
   // of `relation_blocks`.
   Result<Bytes> apply(const Key& key, ByteView base, std::span<const Version> records) override;
+  std::vector<Result<Bytes>> apply_many(std::span<const RedoRequest> requests) override;
 
  private:
   Result<Bytes> apply_to_slru(const Key& key, const SlruBlockKey& block, ByteView base,

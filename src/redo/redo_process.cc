@@ -170,7 +170,7 @@ Result<> RedoProcess::exchange(std::span<const RedoRequest> requests, Duration p
       replies.emplace_back(Bytes(message.content.begin(), message.content.end()));
     } else if (message.type == VARVE_REDO_ERROR) {
       replies.emplace_back(make_error(ErrorCode::kCorrupted, "{}: PostgreSQL does not redo it: {}",
-                                      request.describe(), text_of(message.content)));
+                                      describe(request), text_of(message.content)));
     } else if (message.type == VARVE_REDO_FATAL) {
       return broken(fmt::format("gave up: {}", text_of(message.content)));
     } else {

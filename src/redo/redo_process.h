@@ -22,7 +22,7 @@ class RedoProcess {
                                                     const CallOptions& call);
   pid_t id() const { return child_.id(); }
 
-  // Sends all requests, which pass their check(), and appends a reply for each to `replies`, in
+  // Sends all requests, which pass check(), and appends a reply for each to `replies`, in
   // order: the page, or Corrupted when PostgreSQL does not apply the records, after which the
   // process is as good as before. `patience` is for each reply. Unavailable when the process ended
   // or a reply did not come in time, Cancelled when the call ended before: what stands in `replies`

@@ -104,12 +104,12 @@ std::vector<Result<Bytes>> RedoProcessPool::apply_many(std::span<const RedoReque
     const auto rest = requests.subspan(results.size());
     // Up to the next that is not even sent.
     const auto wrong = std::ranges::find_if_not(
-        rest, [](const RedoRequest& request) { return request.check().ok(); });
+        rest, [](const RedoRequest& request) { return check(request).ok(); });
     const auto right = static_cast<size_t>(wrong - rest.begin());
     if (right > 0) {
       apply_some(rest.first(right), failures, results);
     } else {
-      results.emplace_back(rest.front().check().error());
+      results.emplace_back(check(rest.front()).error());
     }
   }
   if (exporter_) exporter_->count(requests, results, system_clock().boot_time() - begin);
@@ -123,7 +123,7 @@ void RedoProcessPool::apply_some(std::span<const RedoRequest> requests, int& fai
   if (!process.ok()) {
     const Error error = of_a_page(process.error());
     for (const RedoRequest& request : requests) {
-      results.emplace_back(error.context(request.describe()));
+      results.emplace_back(error.context(describe(request)));
     }
     return;
   }
@@ -138,12 +138,12 @@ void RedoProcessPool::apply_some(std::span<const RedoRequest> requests, int& fai
   failures = answered == 0 ? failures + 1 : 1;
   const bool is_stopped = exchanged.failed_with(ErrorCode::kCancelled);
   if (!is_stopped && failures < kAttempts) {
-    spdlog::warn("{}: {}; it is tried again in another process", requests[answered].describe(),
+    spdlog::warn("{}: {}; it is tried again in another process", describe(requests[answered]),
                  exchanged.error().message());
     return;
   }
   failures = 0;
-  results.emplace_back(exchanged.error().context(requests[answered].describe()));
+  results.emplace_back(exchanged.error().context(describe(requests[answered])));
 }
 
 Result<RedoProcessPool::Process> RedoProcessPool::acquire() {

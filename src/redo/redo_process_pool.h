@@ -38,7 +38,7 @@ class RedoProcessPool : public Redo {
 
   // The same for many, whose results come in order, by one process: several times as fast as one by
   // one. Call it from several threads to use several processes.
-  std::vector<Result<Bytes>> apply_many(std::span<const RedoRequest> requests);
+  std::vector<Result<Bytes>> apply_many(std::span<const RedoRequest> requests) override;
 
   // Ends what runs, promptly; calls that wait or come later are Cancelled.
   void stop();

@@ -35,42 +35,42 @@ void append_record(ByteWriter& out, const Version& version) {
 
 }  // namespace
 
-std::string RedoRequest::describe() const {
-  if (records.empty()) return varve::describe(key);
-  return fmt::format("{} up to {}", varve::describe(key), records.back().lsn);
+std::string describe(const RedoRequest& request) {
+  if (request.records.empty()) return describe(request.key);
+  return fmt::format("{} up to {}", describe(request.key), request.records.back().lsn);
 }
 
-Result<> RedoRequest::check() const {
-  VARVE_ASSIGN(const KeyFields fields, parse_key(key));
+Result<> check(const RedoRequest& request) {
+  VARVE_ASSIGN(const KeyFields fields, parse_key(request.key));
   if (!std::holds_alternative<RelationBlockKey>(fields)) {
     return make_error(ErrorCode::kInvalidArgument,
-                      "{} is no block of a relation: records do not make it", describe());
+                      "{} is no block of a relation: records do not make it", describe(request));
   }
-  if (!base.empty() && base.size() != kBlockSize) {
+  if (!request.base.empty() && request.base.size() != kBlockSize) {
     return make_error(ErrorCode::kCorrupted, "{}: the page before the records has {} bytes",
-                      describe(), base.size());
+                      describe(request), request.base.size());
   }
-  if (records.empty()) {
-    return make_error(ErrorCode::kInvalidArgument, "{}: there is no record to apply", describe());
+  if (request.records.empty()) {
+    return make_error(ErrorCode::kInvalidArgument, "{}: there is no record to apply", describe(request));
   }
   Lsn before{0};
-  for (const Version& record : records) {
+  for (const Version& record : request.records) {
     const bool is_first = before == Lsn{0} && record.kind == ValueKind::kFirstRecord;
     const bool is_record = is_first || record.kind == ValueKind::kRecord;
-    if (record.key != key || !is_record || record.lsn <= before) {
+    if (record.key != request.key || !is_record || record.lsn <= before) {
       return make_error(ErrorCode::kInvalidArgument,
-                        "{}: what stands at {} is not the next record of it", describe(),
+                        "{}: what stands at {} is not the next record of it", describe(request),
                         record.lsn);
     }
     const auto stored = StoredRecord::parse(record.value);
     if (!stored.ok()) {
-      return stored.error().context(fmt::format("{}: the record at {}", describe(), record.lsn));
+      return stored.error().context(fmt::format("{}: the record at {}", describe(request), record.lsn));
     }
     const ByteView bytes = stored->bytes;
     if (bytes.size() < kRecordHeaderSize || bytes.size() > kMostOfRecord ||
         load_little<uint32_t>(bytes.data()) != bytes.size()) {
       return make_error(ErrorCode::kCorrupted,
-                        "{}: the {} bytes of the record at {} are no WAL record", describe(),
+                        "{}: the {} bytes of the record at {} are no WAL record", describe(request),
                         bytes.size(), record.lsn);
     }
     before = record.lsn;

@@ -3,25 +3,18 @@
 
 #include <span>
 
-#include "layer/value.h"
+#include "layer/redo.h"
 #include "postgres/key_space.h"
 
 namespace varve {
 
-struct RedoRequest {
-  // Of a relation's block.
-  Key key;
-  // The page before the records, kBlockSize bytes; empty when there is none.
-  ByteView base;
-  // At least one. Each is a StoredRecord with the LSN at which it ends, in ascending order of
-  // these.
-  std::span<const Version> records;
+// For messages: "relation 1663/5/16384 main block 7 up to 0/16B9188".
+std::string describe(const RedoRequest& request);
 
-  // For messages: "relation 1663/5/16384 main block 7 up to 0/16B9188".
-  std::string describe() const;
-  // InvalidArgument or Corrupted unless it is what is said above.
-  Result<> check() const;
-};
+// InvalidArgument or Corrupted unless the key is of a relation's block, the base empty or
+// kBlockSize bytes, and the records at least one: StoredRecords of whole WAL records, each with the
+// LSN at which it ends, in ascending order of these.
+Result<> check(const RedoRequest& request);
 
 // Where the record that ends at `end` begins: exactly, unless it goes beyond the end of a WAL page,
 // whose header then counts as part of it. Redo of blocks tells it in messages, and has no other use
