@@ -174,10 +174,13 @@ TEST_F(WalIngesterTest, ARecordSaysWhetherHintBitsWereLoggedWhereItWasWritten) {
 TEST_F(WalIngesterTest, HintBitsAreLoggedWhereDataChecksumsAre) {
   set_size(kMain, 3);
   auto ingester = open();
+  const WalRecord first = change_block(2);
+  ASSERT_TRUE(ingester.ingest(first).ok());
   ASSERT_TRUE(ingester.ingest(set_wal_log_hints(false)).ok());
   const WalRecord change = change_block(2);
   ASSERT_TRUE(ingester.ingest(change).ok());
   ASSERT_TRUE(ingester.flush().ok());
+  EXPECT_TRUE(stored(2, first.end).hint_bits_logged);
   EXPECT_TRUE(stored(2, change.end).hint_bits_logged);
   EXPECT_TRUE(std::ranges::equal(stored(2, change.end).bytes, change.bytes));
 }
