@@ -65,14 +65,14 @@ Result<> InMemoryLayer::put(const Version& version) {
   return {};
 }
 
-std::vector<Version> InMemoryLayer::find(const Key& key, Lsn lsn) const {
+std::vector<Version> InMemoryLayer::find(const Key& key, Lsn lsn, Lsn first) const {
   std::vector<Version> found;
   const std::lock_guard lock(mutex_);
   for (Number at = table_[place_of(key)]; at != kNone; at = entries_[at].previous) {
     const Entry& entry = entries_[at];
     if (entry.lsn > lsn) continue;
     found.push_back(version(entry));
-    if (!needs_older(entry.kind)) break;
+    if (!needs_older(entry.kind) || entry.lsn <= first) break;
   }
   return found;
 }

@@ -160,7 +160,8 @@ Result<> LayerReader::scan(const KeyRange& range, const VersionVisitor& visit) c
   return {};
 }
 
-Result<std::vector<LayerReader::FoundVersion>> LayerReader::find(const Key& key, Lsn lsn) const {
+Result<std::vector<LayerReader::FoundVersion>> LayerReader::find(const Key& key, Lsn lsn,
+                                                                  Lsn first) const {
   const auto wanted = layer_file::encode_key(key, lsn);
   rocksdb::ReadOptions options;
   options.prefix_same_as_start = true;
@@ -173,7 +174,7 @@ Result<std::vector<LayerReader::FoundVersion>> LayerReader::find(const Key& key,
     if (version->key != key) return found;
     found.push_back(
         {version->lsn, version->kind, Bytes(version->value.begin(), version->value.end())});
-    if (!needs_older(version->kind)) return found;
+    if (!needs_older(version->kind) || version->lsn <= first) return found;
   }
   if (!iterator->status().ok()) return state_->error(iterator->status());
   return found;

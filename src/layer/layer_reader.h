@@ -47,8 +47,8 @@ class LayerReader {
     Bytes value;
   };
   // The versions of `key` at or below `lsn` that the file holds, the newest first, down to the
-  // first image.
-  Result<std::vector<FoundVersion>> find(const Key& key, Lsn lsn) const;
+  // first image, or the first at or below `first`.
+  Result<std::vector<FoundVersion>> find(const Key& key, Lsn lsn, Lsn first = Lsn{0}) const;
 
  private:
   struct State;

@@ -232,10 +232,11 @@ Result<VersionCursorPointer> LayerCache::cursor(const LayerEntry& layer, const K
 }
 
 Result<std::vector<LayerReader::FoundVersion>> LayerCache::find(const LayerEntry& layer,
-                                                                const Key& key, Lsn lsn) {
+                                                                const Key& key, Lsn lsn,
+                                                                Lsn first) {
   VARVE_ASSIGN(Reader reader, get(layer));
   for (int round = 1;; ++round) {
-    auto found = reader->find(key, lsn);
+    auto found = reader->find(key, lsn, first);
     if (!found.failed_with(ErrorCode::kCorrupted) || round == kMaximumRounds) return found;
     VARVE_ASSIGN(reader, replace(layer, reader, found.error()));
   }

@@ -62,7 +62,7 @@ class LayerCache {
   // the other copy, and the reading goes on where it was. The cache must outlive a cursor.
   Result<VersionCursorPointer> cursor(const LayerEntry& layer, const KeyRange& range);
   Result<std::vector<LayerReader::FoundVersion>> find(const LayerEntry& layer, const Key& key,
-                                                      Lsn lsn);
+                                                      Lsn lsn, Lsn first = Lsn{0});
 
   // Begins to fetch all of a layer that will be read soon, in the background. A failure shows when
   // it is read.

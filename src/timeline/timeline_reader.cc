@@ -5,6 +5,9 @@
 namespace varve {
 namespace {
 
+// Versions from which on an image is worth keeping.
+constexpr size_t kLongChain = 64;
+
 LayerCache::Options with_locator(LayerCache::Options options,
                                  const std::shared_ptr<LayerLocator>& locator) {
   options.locator = locator;
@@ -126,9 +129,15 @@ Result<> TimelineReader::scan(const KeyRange& range, Lsn lsn, const ImageSink& s
 }
 
 Result<Bytes> TimelineReader::get(const Key& key, Lsn lsn) {
-  VersionChain chain(key);
+  VersionChain chain(key, known_images_.find(key, lsn));
   VARVE_TRY(collect(chain, {.lsn = lsn}));
-  if (chain.exists()) return chain.image(redo_.get());
+  if (chain.exists()) {
+    VARVE_ASSIGN(Bytes image, chain.image(redo_.get()));
+    if (chain.size() >= kLongChain) {
+      known_images_.put(key, {chain.lsn(), std::make_shared<const Bytes>(image)});
+    }
+    return image;
+  }
   return make_error(ErrorCode::kNotFound, "timeline {} has no key {} at {}", id_, key, lsn);
 }
 
@@ -243,7 +252,9 @@ Result<> TimelineReader::collect_from(const TimelineViewPointer& view, VersionCh
                                       const ReadPoint& point) {
   const Key& key = chain.key();
   for (const auto& layer : view->memory) {
-    for (const Version& version : layer->find(key, point.lsn)) chain.add(version, layer);
+    for (const Version& version : layer->find(key, point.lsn, chain.first_lsn())) {
+      chain.add(version, layer);
+    }
     if (chain.is_complete()) return {};
   }
   if (key == Key::max()) return {};  // No layer file holds that one.
@@ -252,7 +263,7 @@ Result<> TimelineReader::collect_from(const TimelineViewPointer& view, VersionCh
   const KeyRange range{key, key.next()};
   const auto image = layers.map.newest_image(key, point.lsn);
   const auto add_from = [&](LayerMap::Index index, Lsn first) -> Result<> {
-    VARVE_ASSIGN(auto versions, cache_.find(layers.layer(index), key, point.lsn));
+    VARVE_ASSIGN(auto versions, cache_.find(layers.layer(index), key, point.lsn, chain.first_lsn()));
     const auto found =
         std::make_shared<const std::vector<LayerReader::FoundVersion>>(std::move(versions));
     for (const LayerReader::FoundVersion& version : *found) {

@@ -86,6 +86,7 @@ class TimelineReader : public VersionSource {
   // Null without a remote storage, and of a timeline that is written to.
   const std::shared_ptr<LayerLocator> locator_;
   LayerCache cache_;
+  KnownImages known_images_;
   std::atomic<uint64_t> last_lsn_;
   mutable std::mutex mutex_;
   TimelineViewPointer view_;

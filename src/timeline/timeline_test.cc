@@ -372,5 +372,35 @@ TEST_F(TimelineTest, IsReadWhileItIsWrittenAndCompacted) {
   done = true;
 }
 
+TEST_F(TimelineTest, ALongChainIsMadeOnceAndGoneOnWith) {
+  const auto redo = std::make_shared<AppendRedo>();
+  options_.redo = redo;
+  open();
+  std::string expected = "base 2";
+  uint64_t lsn = 200;
+  const auto add = [&](std::string_view value) {
+    VARVE_ASSERT_OK(put(2, ++lsn, value));
+    expected += value;
+  };
+  for (int i = 0; i < 100; ++i) add("x");
+  EXPECT_EQ(get(2, lsn), expected);
+  EXPECT_EQ(redo->applied, 100U);
+  EXPECT_EQ(get(2, lsn), expected);
+  EXPECT_EQ(redo->applied, 100U);
+  // Newer records, in memory and in files, beyond and within the layer of the others.
+  add("y");
+  VARVE_ASSERT_OK(timeline_->checkpoint());
+  EXPECT_EQ(get(2, lsn), expected);
+  add("z");
+  EXPECT_EQ(get(2, lsn), expected);
+  EXPECT_EQ(redo->applied, 103U);
+  // Older ones are made as ever, and so is what was made anew since.
+  EXPECT_EQ(get(2, 203), "base 2xxx");
+  VARVE_ASSERT_OK(put(2, ++lsn, "anew", ValueKind::kImage));
+  EXPECT_EQ(get(2, lsn), "anew");
+  VARVE_ASSERT_OK(put(2, ++lsn, "", ValueKind::kTombstone));
+  EXPECT_EQ(get(2, lsn), "NotFound");
+}
+
 }  // namespace
 }  // namespace varve

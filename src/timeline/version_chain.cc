@@ -37,15 +37,13 @@ Result<> add_chain(VersionCursor& cursor, const Key& key, RedoPipeline& pipeline
 }  // namespace
 
 void VersionChain::add(const Version& version, std::shared_ptr<const void> owner) {
+  if (known_ && version.lsn <= known_->lsn) {
+    versions_.push_back({key_, known_->lsn, ValueKind::kImage, *known_->image});
+    owners_.push_back(known_->image);
+    return;
+  }
   versions_.push_back(version);
   owners_.push_back(std::move(owner));
-}
-
-void VersionChain::add_copy(const Version& version) {
-  const auto value = std::make_shared<const Bytes>(version.value.begin(), version.value.end());
-  Version copy = version;
-  copy.value = *value;
-  add(copy, value);
 }
 
 void VersionChain::truncate(size_t size) {

@@ -7,6 +7,7 @@
 #include "layer/redo.h"
 #include "layer/version_cursor.h"
 #include "layer/version_source.h"
+#include "timeline/known_images.h"
 
 namespace varve {
 
@@ -14,10 +15,16 @@ namespace varve {
 // with.
 class VersionChain {
  public:
-  explicit VersionChain(const Key& key) : key_(key) {}
+  // Where an image is known, what it was made of is not needed.
+  explicit VersionChain(const Key& key, std::optional<KnownImage> known = {})
+      : key_(key), known_(std::move(known)) {}
 
   const Key& key() const { return key_; }
   size_t size() const { return versions_.size(); }
+  // Versions below it are not needed, but for the first of them.
+  Lsn first_lsn() const { return known_ ? known_->lsn : Lsn{0}; }
+  // The newest one; only if there is one.
+  Lsn lsn() const { return versions_.front().lsn; }
   // Older versions do not matter.
   bool is_complete() const { return !versions_.empty() && !needs_older(versions_.back().kind); }
   // There are versions, and the newest is not that the key is gone.
@@ -27,8 +34,6 @@ class VersionChain {
 
   // The next older version, whose value `owner` keeps.
   void add(const Version& version, std::shared_ptr<const void> owner);
-  // With a copy of its value.
-  void add_copy(const Version& version);
   // Forgets all but the newest `size` ones.
   void truncate(size_t size);
 
@@ -38,6 +43,7 @@ class VersionChain {
 
  private:
   const Key key_;
+  const std::optional<KnownImage> known_;
   std::vector<Version> versions_;
   std::vector<std::shared_ptr<const void>> owners_;
 };
