@@ -51,11 +51,12 @@ class FeedTarget : public WalTarget {
 
 struct Fed {
   uint64_t records = 0;
+  Lsn first;
   Lsn last;
 };
 Result<Fed> feed_files(const Arguments& arguments, const ControlFile& control, TimelineFeed& feed) {
   FeedTarget target(feed);
-  Fed fed{.last = feed.last_record_lsn()};
+  Fed fed{.first = feed.last_record_lsn(), .last = feed.last_record_lsn()};
   VARVE_ASSIGN(WalIngester ingester, WalIngester::open(target, fed.last, {}));
   const uint32_t timeline = control.checkpoint().timeline;
   const uint32_t size = control.wal_segment_size();
@@ -98,8 +99,9 @@ Result<> feed(const Arguments& arguments) {
     VARVE_ASSIGN(fed, feed_files(arguments, control, *feed));
     const Duration taken = system_clock().boot_time() - begin;
     VARVE_TRY(server->checkpoint(timeline.id, {}, {}));
-    fmt::print("{{\"records\": {}, \"last_record_lsn\": \"{}\", \"seconds\": {:.3f}}}\n",
-               fed.records, fed.last, std::chrono::duration<double>(taken).count());
+    fmt::print("{{\"records\": {}, \"first_lsn\": \"{}\", \"last_record_lsn\": \"{}\", "
+               "\"seconds\": {:.3f}}}\n",
+               fed.records, fed.first, fed.last, std::chrono::duration<double>(taken).count());
   }
   return {};
 }
