@@ -189,8 +189,10 @@ class Demo:
         timeline = self.story.run("protect", "acme", "--name", "main", "--primary", primary,
                                   "--workdir", self.work)
         say(f"The base backup is in the remote storage: {megabytes(self.stored())} in "
-            f"{len(self.remote.objects())} objects. WAL follows it from "
-            f"{timeline['primary']['ingested_lsn']} on.")
+            f"{len(self.remote.objects())} objects.")
+        remote, oldest = timeline["remote_consistent_lsn"], timeline["oldest_lsn"]
+        self.story.check(parse_lsn(oldest) <= parse_lsn(remote),
+                         f"from LSN {oldest} on it can be restored, and up to {remote} already.")
         say(f"The primary was not stopped: {look(self.cluster).transfers - before:,} transfers "
             "went on meanwhile.")
 
