@@ -10,14 +10,36 @@
 namespace varve {
 namespace {
 
+void print_timelines(Json timelines) {
+  for (Json& timeline : timelines) {
+    const auto primary = timeline.find("primary");
+    timeline["following"] = primary == timeline.end() ? Json() : primary->at("state");
+  }
+  print_table(timelines, {{"TENANT", "tenant_id"},
+                          {"TIMELINE", "timeline_id"},
+                          {"NAME", "name"},
+                          {"STATE", "state"},
+                          {"PRIMARY", "following"},
+                          {"LAST LSN", "last_record_lsn"},
+                          {"REMOTE LSN", "remote_consistent_lsn"}});
+}
+
+// Why timelines do not follow their primaries.
+void print_failures(const Json& timelines) {
+  for (const Json& timeline : timelines) {
+    const auto primary = timeline.find("primary");
+    if (primary == timeline.end() || primary->at("state") == "streaming") continue;
+    if (primary->at("error").is_null()) continue;
+    fmt::print("\n{}/{}: {}\n", timeline.at("tenant_id").get<std::string>(),
+               timeline.at("timeline_id").get<std::string>(),
+               primary->at("error").get<std::string>());
+  }
+}
+
 void print_status(const Json& status) {
   const auto number = [&](const char* key) { return status.at(key).get<uint64_t>(); };
-  print_table(status.at("timelines"), {{"TENANT", "tenant_id"},
-                                       {"TIMELINE", "timeline_id"},
-                                       {"NAME", "name"},
-                                       {"STATE", "state"},
-                                       {"LAST LSN", "last_record_lsn"},
-                                       {"REMOTE LSN", "remote_consistent_lsn"}});
+  print_timelines(status.at("timelines"));
+  print_failures(status.at("timelines"));
   fmt::print("\n{} to be synchronised; {} stored remotely\n", number("queue_length"),
              format_bytes(number("stored_bytes")));
   std::string requests;

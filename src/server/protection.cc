@@ -237,7 +237,13 @@ Result<TimelineInfo> Protection::protect(const NewProtection& wanted, const Call
         call.check(fmt::format("timeline {} is made; waiting for the WAL of its base backup", id)));
     system_clock().sleep(kLookAtSlotEvery, call.stop);
   }
-  return server_.timeline(id.to_string());
+  // Before the WAL of the base backup is remote, too, nothing can be restored from there.
+  auto made_remote = server_.checkpoint(id, call, {});
+  return std::move(made_remote)
+      .context(
+          fmt::format("timeline {} is made and follows its primary; the WAL of its base backup "
+                      "is not remote yet",
+                      id));
 }
 
 Result<TimelineInfo> Protection::make_timeline(const FollowedPrimary& primary,

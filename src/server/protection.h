@@ -28,9 +28,10 @@ class Protection {
   void stop();
 
   // Makes a slot at the primary, and a timeline of a base backup, and follows it from there on.
-  // Gives the timeline once it is remote, readable, and streaming. After an error neither timeline
-  // nor slot is there. Conflict when the name is taken, InvalidArgument when the server is none
-  // that can be followed, and what replication_connection.h says.
+  // Gives the timeline once it is streaming, and can be restored from what is remote. After an
+  // error neither timeline nor slot is there, unless it says that the timeline is made. Conflict
+  // when the name is taken, InvalidArgument when the server is none that can be followed, and what
+  // replication_connection.h says.
   Result<TimelineInfo> protect(const NewProtection& wanted, const CallOptions& call,
                                const ByteProgress& progress);
 
