@@ -308,19 +308,19 @@ Result<> Protection::unprotect(const TenantTimelineId& id, bool keep_slot,
   }
   const bool was_followed = follower != nullptr;
   if (was_followed) stop_following(std::move(follower));
-  if (!keep_slot) {
-    auto dropped = drop_slot(primary, call);
-    if (!dropped.ok()) {
-      if (was_followed) VARVE_TRY(start_following(primary));
-      return std::move(dropped).context(
-          fmt::format("the replication slot {} is not dropped, and timeline {} stays protected "
-                      "(--keep-slot ends that without the primary)",
-                      primary.slot, id));
-    }
-  }
-  VARVE_TRY(forget(primary));
-  VARVE_TRY(server_.checkpoint(id, call, {}));
-  return {};
+  auto ended = keep_slot ? Result<>() : give_up_slot(primary, call);
+  if (ended.ok()) return forget(primary);
+  if (was_followed) VARVE_TRY(start_following(primary));
+  return std::move(ended).context(
+      fmt::format("the replication slot {} is not dropped, and timeline {} stays protected "
+                  "(--keep-slot ends that all the same)",
+                  primary.slot, id));
+}
+
+Result<> Protection::give_up_slot(const FollowedPrimary& primary, const CallOptions& call) {
+  // From then on nobody has it any more.
+  VARVE_TRY(server_.checkpoint(primary.timeline, call, {}));
+  return drop_slot(primary, call);
 }
 
 std::optional<FollowStatus> Protection::status(const TenantTimelineId& id) const {

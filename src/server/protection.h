@@ -35,9 +35,9 @@ class Protection {
   Result<TimelineInfo> protect(const NewProtection& wanted, const CallOptions& call,
                                const ByteProgress& progress);
 
-  // The timeline stays as it is then, with all that has arrived in the remote storage. Unless the
-  // slot is to be kept, it is dropped first: when that fails, nothing has changed. NotFound when
-  // the timeline follows nobody.
+  // The timeline stays as it is then. Unless the slot is to be kept, all that has arrived is brought
+  // into the remote storage, and the slot dropped: when that fails, nothing has changed. NotFound
+  // when the timeline follows nobody.
   Result<> unprotect(const TenantTimelineId& id, bool keep_slot, const CallOptions& call);
 
   // None when the timeline follows nobody.
@@ -51,6 +51,7 @@ class Protection {
   Result<> remember(const FollowedPrimary& primary);
   Result<> forget(const FollowedPrimary& primary);
   Result<> start_following(const FollowedPrimary& primary);
+  Result<> give_up_slot(const FollowedPrimary& primary, const CallOptions& call);
   // With what was received in files.
   void stop_following(std::unique_ptr<Follower> follower);
   Result<TimelineInfo> make_timeline(const FollowedPrimary& primary, const std::string& name,
