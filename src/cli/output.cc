@@ -14,6 +14,18 @@ std::string cell(const Json& value) {
   return value.dump();
 }
 
+// Those of an object within are "outer.inner".
+void add_fields(const Json& object, const std::string& prefix,
+                std::vector<std::pair<std::string, std::string>>& fields) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object() && !value.empty()) {
+      add_fields(value, prefix + key + ".", fields);
+    } else {
+      fields.emplace_back(prefix + key, cell(value));
+    }
+  }
+}
+
 }  // namespace
 
 void print_json(const Json& json) {
@@ -41,11 +53,11 @@ void print_table(const Json& rows, const std::vector<Column>& columns) {
 }
 
 void print_fields(const Json& object) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  add_fields(object, "", fields);
   size_t width = 0;
-  for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
-  for (const auto& [key, value] : object.items()) {
-    fmt::print("{:<{}}  {}\n", key + ":", width + 1, cell(value));
-  }
+  for (const auto& [key, value] : fields) width = std::max(width, key.size());
+  for (const auto& [key, value] : fields) fmt::print("{:<{}}  {}\n", key + ":", width + 1, value);
 }
 
 void print_object(const CommonOptions& common, const Json& object) {
