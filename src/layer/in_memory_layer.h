@@ -26,8 +26,9 @@ class InMemoryLayer {
   // is copied. Exhausted when the layer holds as many versions as it can count, 2^32 - 2.
   Result<> put(const Version& version);
 
-  // The versions of `key` at or below `lsn`, the newest first, down to the first image, or the first
-  // at or below `first`. Without an image at the end, older ones are to be found in other layers.
+  // The versions of `key` at or below `lsn`, the newest first, down to the first image, or the
+  // first at or below `first`. Without an image at the end, older ones are to be found in other
+  // layers.
   std::vector<Version> find(const Key& key, Lsn lsn, Lsn first = Lsn{0}) const;
 
   // All versions of the keys in `range` as of now. The layer must outlive it.

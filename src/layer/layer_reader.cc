@@ -161,7 +161,7 @@ Result<> LayerReader::scan(const KeyRange& range, const VersionVisitor& visit) c
 }
 
 Result<std::vector<LayerReader::FoundVersion>> LayerReader::find(const Key& key, Lsn lsn,
-                                                                  Lsn first) const {
+                                                                 Lsn first) const {
   const auto wanted = layer_file::encode_key(key, lsn);
   rocksdb::ReadOptions options;
   options.prefix_same_as_start = true;

@@ -51,7 +51,8 @@ Result<> check(const RedoRequest& request) {
                       describe(request), request.base.size());
   }
   if (request.records.empty()) {
-    return make_error(ErrorCode::kInvalidArgument, "{}: there is no record to apply", describe(request));
+    return make_error(ErrorCode::kInvalidArgument, "{}: there is no record to apply",
+                      describe(request));
   }
   Lsn before{0};
   for (const Version& record : request.records) {
@@ -64,7 +65,8 @@ Result<> check(const RedoRequest& request) {
     }
     const auto stored = StoredRecord::parse(record.value);
     if (!stored.ok()) {
-      return stored.error().context(fmt::format("{}: the record at {}", describe(request), record.lsn));
+      return stored.error().context(
+          fmt::format("{}: the record at {}", describe(request), record.lsn));
     }
     const ByteView bytes = stored->bytes;
     if (bytes.size() < kRecordHeaderSize || bytes.size() > kMostOfRecord ||

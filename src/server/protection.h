@@ -35,9 +35,9 @@ class Protection {
   Result<TimelineInfo> protect(const NewProtection& wanted, const CallOptions& call,
                                const ByteProgress& progress);
 
-  // The timeline stays as it is then. Unless the slot is to be kept, all that has arrived is brought
-  // into the remote storage, and the slot dropped: when that fails, nothing has changed. NotFound
-  // when the timeline follows nobody.
+  // The timeline stays as it is then. Unless the slot is to be kept, all that has arrived is
+  // brought into the remote storage, and the slot dropped: when that fails, nothing has changed.
+  // NotFound when the timeline follows nobody.
   Result<> unprotect(const TenantTimelineId& id, bool keep_slot, const CallOptions& call);
 
   // None when the timeline follows nobody.

@@ -263,7 +263,8 @@ Result<> TimelineReader::collect_from(const TimelineViewPointer& view, VersionCh
   const KeyRange range{key, key.next()};
   const auto image = layers.map.newest_image(key, point.lsn);
   const auto add_from = [&](LayerMap::Index index, Lsn first) -> Result<> {
-    VARVE_ASSIGN(auto versions, cache_.find(layers.layer(index), key, point.lsn, chain.first_lsn()));
+    VARVE_ASSIGN(auto versions,
+                 cache_.find(layers.layer(index), key, point.lsn, chain.first_lsn()));
     const auto found =
         std::make_shared<const std::vector<LayerReader::FoundVersion>>(std::move(versions));
     for (const LayerReader::FoundVersion& version : *found) {

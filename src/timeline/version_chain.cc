@@ -14,8 +14,8 @@ Error lacks_beginning(const Key& key, Lsn oldest) {
 }
 
 Error cannot_apply(const Key& key) {
-  return make_error(ErrorCode::kInvalidArgument,
-                    "key {} has records, which nothing here can apply", key);
+  return make_error(ErrorCode::kInvalidArgument, "key {} has records, which nothing here can apply",
+                    key);
 }
 
 // The versions of `key` that its image is made of; the cursor is at the newest one.

@@ -99,9 +99,10 @@ Result<> feed(const Arguments& arguments) {
     VARVE_ASSIGN(fed, feed_files(arguments, control, *feed));
     const Duration taken = system_clock().boot_time() - begin;
     VARVE_TRY(server->checkpoint(timeline.id, {}, {}));
-    fmt::print("{{\"records\": {}, \"first_lsn\": \"{}\", \"last_record_lsn\": \"{}\", "
-               "\"seconds\": {:.3f}}}\n",
-               fed.records, fed.first, fed.last, std::chrono::duration<double>(taken).count());
+    fmt::print(
+        "{{\"records\": {}, \"first_lsn\": \"{}\", \"last_record_lsn\": \"{}\", "
+        "\"seconds\": {:.3f}}}\n",
+        fed.records, fed.first, fed.last, std::chrono::duration<double>(taken).count());
   }
   return {};
 }
