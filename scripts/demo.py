@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from demo_primary import (ACCOUNTS_OF_A_BRANCH, TIME_IN_UTC, Ledger, Transfers, parse_lsn, strike)
+from demo_primary import (ACCOUNTS_OF_A_BRANCH, SETTINGS, TIME_IN_UTC, Ledger, Transfers, parse_lsn,
+                          strike)
 from support import daemon, postgres
 from support.postgres import Cluster
 from support.radosgw import Radosgw, RadosgwError
@@ -115,7 +116,7 @@ def examine(story, cluster, *, accounts, entries, besides):
         story.check("redo starts" not in cluster.log_text(),
                     "PostgreSQL started on it without recovery.")
         found = look(cluster)
-        story.check(found.accounts == accounts, f"{found.accounts:,} accounts.")
+        story.check(found.accounts == accounts, f"{found.accounts:,} accounts of {accounts:,}.")
         story.check(found.transfers > 0 and len(set(found.sums)) == 1,
                     f"after {found.transfers:,} transfers, the sums of accounts, branches, tellers "
                     f"and history are the same: {', '.join(f'{total:,}' for total in found.sums)}.")
@@ -152,7 +153,7 @@ class Demo:
         self.remote = remote
         self.stack = stack
         self.work = folder / "work"
-        self.cluster = Cluster.create(folder / "primary", settings={"autovacuum": "on"})
+        self.cluster = Cluster.create(folder / "primary", settings=SETTINGS)
         self.stack.callback(self.cluster.kill)
         self.server = Server(varve, self.work, remote)
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from support import postgres
 
 ACCOUNTS_OF_A_BRANCH = 100_000
+# Shared memory in the data directory: there it goes with it when nobody is left to give it back.
+SETTINGS = {"autovacuum": "on", "dynamic_shared_memory_type": "mmap"}
 TIME_IN_UTC = """to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 # The transaction of pgbench, but for the accounts of the last branch: those are deleted by accident,
