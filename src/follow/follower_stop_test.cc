@@ -168,13 +168,13 @@ TEST_F(StoppedFollowing, ASlotThatIsInvalidatedWhileItStreamsIsNoLoss) {
   start_server();
   follow();
   for (int segment = 0; segment < 6; ++segment) {
-    write_and_follow(10);
     server_.sql().run("SELECT pg_switch_wal()");
+    write_and_follow(10);
   }
   server_.sql().run("CHECKPOINT");
-  ASSERT_EQ(of_slot("wal_status"), "lost");
+  // The server ends the stream when it gives up the slot.
+  EXPECT_TRUE(within_a_minute_is([&] { return status().failure.has_value(); }));
   write_and_follow();
-  EXPECT_TRUE(status().failure);
   EXPECT_EQ(status().state, FollowState::kStreaming) << failure();
 }
 

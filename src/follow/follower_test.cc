@@ -3,6 +3,8 @@
 #include "follow/follower.h"
 
 #include "follow/test_support/follower_fixture.h"
+#include "postgres/layout.h"
+#include "postgres/stored_values.h"
 
 namespace varve {
 namespace {
@@ -16,16 +18,25 @@ using testing::Not;
 
 using Following = FollowerTest;
 
+uint32_t number_of(SqlConnection& sql, const std::string& query) {
+  return static_cast<uint32_t>(std::stoul(sql.run(query)));
+}
+
 TEST_F(Following, WhatThePrimaryWritesIsIngested) {
   start_server();
   follow();
   write_and_follow();
-  server_.sql().run("CHECKPOINT");
-  const std::string redo = server_.sql().run("SELECT redo_lsn FROM pg_control_checkpoint()");
-  expect_ingested(written());
-  const auto stored = timeline_->get(make_key(ControlFileKey{}), timeline_->last_record_lsn());
+  SqlConnection sql = server_.sql();
+  const RelationForkTag filler{
+      .relation = {
+          .directory = {kDefaultTablespace,
+                        number_of(sql, "SELECT oid FROM pg_database WHERE datname = 'postgres'")},
+          .relation = number_of(sql, "SELECT pg_relation_filenode('filler')")}};
+  const auto stored =
+      timeline_->get(make_key(RelationSizeKey{filler}), timeline_->last_record_lsn());
   ASSERT_TRUE(stored.ok()) << stored.error().message();
-  EXPECT_EQ(ControlFile::parse(*stored)->checkpoint().redo.to_string(), redo);
+  EXPECT_EQ(*decode_block_count(*stored),
+            number_of(sql, "SELECT pg_relation_size('filler') / 8192"));
 
   const FollowStatus now = status();
   EXPECT_EQ(now.state, FollowState::kStreaming);
@@ -156,13 +167,14 @@ TEST_F(Following, AServerThatIsStoppedIsAnsweredAtOnce) {
   start_server();
   Follower::Options options = this->options();
   options.feedback_interval = std::chrono::hours(1);
+  options.backoff = {.initial = std::chrono::hours(1), .maximum = std::chrono::hours(1)};
   options.confirmed = [timeline = timeline_] { return timeline->disk_consistent_lsn(); };
   follow(std::move(options));
   write_and_follow();
   EXPECT_LT(timeline_->disk_consistent_lsn(), status().ingested);
   server_.signal(SIGINT);
   EXPECT_TRUE(within_a_minute_is([&] { return status().failure.has_value(); }));
-  EXPECT_THAT(failure(), HasSubstr("it was shut down"));
+  EXPECT_THAT(failure(), HasSubstr("was shut down"));
   EXPECT_EQ(timeline_->disk_consistent_lsn(), status().ingested);
 }
 
