@@ -14,6 +14,7 @@ BODIES = {
     "waitForLsn": {"lsn": "0/1", "for": "remote"},
     "createBranch": {"name": "branch"},
     "startImport": {"image_lsn": "0/10"},
+    "protectPrimary": {"primary": "host=/nowhere user=nobody"},
     "commitImport": {"batches": 0, "last_record_lsn": "0/10", "system_identifier": "1"},
 }
 # Of an LSN that is pinned, see Resources.

@@ -195,8 +195,7 @@ Result<> Follower::follow(const CallOptions& call) {
   VARVE_ASSIGN(auto connection, ReplicationConnection::connect(options_.primary.connection_string,
                                                                call, options_.connection));
   update([&](FollowStatus& status) { status.peer = connection.peer(); });
-  auto followed = follow_stream(connection, call);
-  return std::move(followed).context(connection.peer());
+  return follow_stream(connection, call);
 }
 
 Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOptions& call) {
@@ -230,7 +229,7 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
     ByteView input = data.bytes;
     const auto decode = [&]() -> Result<> {
       for (;;) {
-        VARVE_ASSIGN(const auto record, decoder.next(input));
+        VARVE_ASSIGN(const auto record, decoder.next(input).context(connection.peer()));
         if (!record) return {};
         VARVE_TRY(ingester.ingest(*record));
       }
@@ -250,29 +249,34 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
   const Clock& clock = *options_.clock;
   Deadline feedback_due = Deadline::after(Duration::zero(), clock);
   for (;;) {
-    if (feedback_due.passed(clock)) {
-      VARVE_TRY(send_feedback(connection));
-      feedback_due = Deadline::after(options_.feedback_interval, clock);
-    }
     CallOptions until_feedback = call;
     until_feedback.deadline = feedback_due;
     const auto event = connection.receive(until_feedback);
-    if (event.failed_with(ErrorCode::kCancelled) && !call.stop.stop_requested()) continue;
-    if (!event.ok()) return event.error();
-    if (const auto* const data = std::get_if<WalData>(&*event)) {
-      VARVE_TRY(take(*data));
-    } else if (const auto* const keepalive = std::get_if<Keepalive>(&*event)) {
-      update([&](FollowStatus& status) { status.server_end = keepalive->server_end; });
-      if (!keepalive->reply_requested) continue;
-      // A server that is being stopped waits until everything is safe.
-      timeline.freeze();
-      feedback_due = Deadline::after(Duration::zero(), clock);
-    } else if (const auto* const ended = std::get_if<TimelineEnded>(&*event)) {
-      return make_error(ErrorCode::kInvalidArgument,
-                        "it was promoted: its timeline {} of PostgreSQL ends at {}, and {} goes on",
-                        wal_timeline, ended->switch_point, ended->next_timeline);
-    } else {
-      return make_error(ErrorCode::kUnavailable, "it was shut down");
+    if (event.ok()) {
+      if (const auto* const data = std::get_if<WalData>(&*event)) {
+        VARVE_TRY(take(*data));
+      } else if (const auto* const keepalive = std::get_if<Keepalive>(&*event)) {
+        update([&](FollowStatus& status) { status.server_end = keepalive->server_end; });
+        // A server that is being stopped waits until everything is safe.
+        if (keepalive->reply_requested) {
+          timeline.freeze();
+          feedback_due = Deadline::after(Duration::zero(), clock);
+        }
+      } else if (const auto* const ended = std::get_if<TimelineEnded>(&*event)) {
+        return make_error(
+            ErrorCode::kInvalidArgument,
+            "{} was promoted: its timeline {} of PostgreSQL ends at {}, and {} goes on",
+            connection.peer(), wal_timeline, ended->switch_point, ended->next_timeline);
+      } else {
+        return make_error(ErrorCode::kUnavailable, "{} was shut down", connection.peer());
+      }
+    } else if (!event.failed_with(ErrorCode::kCancelled) || call.stop.stop_requested()) {
+      return event.error();
+    }
+    // Not before the first event: a stream may have ended where it was to begin.
+    if (feedback_due.passed(clock)) {
+      VARVE_TRY(send_feedback(connection));
+      feedback_due = Deadline::after(options_.feedback_interval, clock);
     }
   }
 }

@@ -86,6 +86,9 @@ class Process:
             return False
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
+    def signal(self, number):
+        os.kill(self.pid, number)
+
     def kill(self):
         # Not Popen.kill: it would take the exit status of a process that has just ended, and its
         # resource usage with it.
