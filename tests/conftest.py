@@ -34,6 +34,8 @@ def pytest_addoption(parser):
                      help="how often two servers race for a tenant, in all")
     parser.addoption("--redo-matrix", action="store_true",
                      help="compare redo with the server's recovery for many kinds of clusters")
+    parser.addoption("--lsns", type=int, default=5,
+                     help="at how many random LSNs a restore is compared with the server's recovery")
     parser.addoption("--every-step", action="store_true",
                      help="end commands at each of their steps, not only at some")
     parser.addoption("--seed", type=int, default=None,

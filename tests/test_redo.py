@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from support import redo_workload
+from support.cluster_kinds import EVERY_KIND, KINDS
 from support.postgres import (BIN_DIR, SYSTEM_USER, Cluster, ClusterKind, PostgresError,
                               give_to_postgres)
 from support.wal_records import (BLOCKS_PER_MAP, HASH, INIT, MAIN, PAGE, VISIBILITY, clear_map_behind,
@@ -24,20 +25,6 @@ from support.wal_records import (BLOCKS_PER_MAP, HASH, INIT, MAIN, PAGE, VISIBIL
 FORKS = {"": MAIN, "_vm": VISIBILITY, "_init": INIT}
 ZEROS = bytes(PAGE)
 
-KINDS = [
-    ClusterKind("checksums_zstd", checksums=True, settings=(("wal_compression", "zstd"),)),
-    ClusterKind("no_full_page_writes", settings=(("full_page_writes", "off"),)),
-]
-MORE_KINDS = [
-    ClusterKind("plain"),
-    ClusterKind("hints", settings=(("wal_log_hints", "on"),)),
-    ClusterKind("hints_pglz_no_full_page_writes",
-                settings=(("wal_log_hints", "on"), ("wal_compression", "pglz"),
-                          ("full_page_writes", "off"))),
-    ClusterKind("checksums_lz4_no_full_page_writes", checksums=True,
-                settings=(("wal_compression", "lz4"), ("full_page_writes", "off"))),
-    ClusterKind("checksums_logical", checksums=True, settings=(("wal_level", "logical"),)),
-]
 SETTINGS = {
     "shared_buffers": "'64MB'",
     "wal_level": "replica",
@@ -50,14 +37,14 @@ SETTINGS = {
 
 def pytest_generate_tests(metafunc):
     if "recovered" in metafunc.fixturenames:
-        kinds = KINDS + (MORE_KINDS if metafunc.config.getoption("--redo-matrix") else [])
+        kinds = EVERY_KIND if metafunc.config.getoption("--redo-matrix") else KINDS
         metafunc.parametrize("recovered", kinds, indirect=True, scope="module",
                              ids=[kind.name for kind in kinds])
 
 
 @dataclass
 class Recovered:
-    kind: Kind
+    kind: ClusterKind
     base: Path  # the data directory before the work
     oracle: Path  # the same, recovered by the server
     steps: dict  # page -> [[Link...] or the number of blocks that its heap was cut to]

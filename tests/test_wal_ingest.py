@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from support import wal_workload
+from support.cluster_kinds import EVERY_KIND
 from support.daemon import starting, until
 from support.postgres import BIN_DIR, SYSTEM_USER, Cluster, ClusterKind, give_to_postgres
 from support.varve import Server, Varve
+from support.wal_records import lsn_text, parse_lsn, read_records
 
 PAGE = 8192
 # What is compared, byte by byte, with what the server's own recovery makes of the same WAL. Changes
@@ -38,6 +40,7 @@ class Worked:
     base: Path  # the data directory before the work
     wal: Path
     points: list
+    record_ends: list  # LSNs between the first of the points and the last
 
 
 def more_work(cluster):
@@ -65,7 +68,8 @@ def more_work(cluster):
 def pytest_generate_tests(metafunc):
     if "worked" in metafunc.fixturenames:
         every = metafunc.function is test_it_is_what_recovery_makes_of_it
-        kinds = KINDS if every else KINDS[:1]
+        matrix = EVERY_KIND if metafunc.config.getoption("--redo-matrix") else KINDS
+        kinds = matrix if every else KINDS[:1]
         metafunc.parametrize("worked", kinds, indirect=True, scope="module",
                              ids=[kind.name for kind in kinds])
 
@@ -91,7 +95,10 @@ def fixture_worked(request, fast_folder):
         mark()
         more_work(cluster)
         mark()
-    yield Worked(base, cluster.pgdata / "pg_wal", points)
+    wal = cluster.pgdata / "pg_wal"
+    first, last = parse_lsn(points[0].lsn), parse_lsn(points[-1].lsn)
+    ends = [record.end for record in read_records(wal, first) if record.end <= last]
+    yield Worked(base, wal, points, ends)
     shutil.rmtree(folder)
 
 
@@ -160,25 +167,43 @@ def without_sequences(dump):
     return [line for line in dump.splitlines() if not line.startswith("SELECT pg_catalog.setval")]
 
 
+def end_prepared(cluster):
+    """A prepared transaction may hold a lock that a dump would wait for."""
+    for line in cluster.sql("SELECT database, gid FROM pg_prepared_xacts").splitlines():
+        database, name = line.split("|")
+        cluster.sql(f"ROLLBACK PREPARED '{name}'", database)
+
+
 RESTORE = ("restore", "acme/main", "--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER)
 
 
-def test_it_is_what_recovery_makes_of_it(worked, fed, folder):
-    for number, point in enumerate(worked.points):
-        expected, actual = folder / f"expected{number}", folder / f"actual{number}"
+def test_it_is_what_recovery_makes_of_it(worked, fed, folder, chance, request):
+    number_of_others = request.config.getoption("--lsns")
+    others = list(map(lsn_text, chance.sample(worked.record_ends, number_of_others)))
+    for point in [*worked.points, *(Point(lsn, None) for lsn in others)]:
+        expected, actual = folder / "expected", folder / "actual"
         fed.succeed(*RESTORE, "--lsn", point.lsn, "--to", actual)
         recover(worked, point.lsn, expected)
         found, compared = differences(expected, actual)
         assert not found, f"{len(found)} at {point.lsn}, of {compared}: {found[:10]}"
         assert compared > 900
-        restored = Cluster(actual)
+        recovered, restored = Cluster(expected), Cluster(actual)
+        if point.dump is None:
+            with recovered.running():
+                end_prepared(recovered)
+                point.dump = recovered.dump()
         with restored.running():
-            assert without_sequences(restored.dump()) == without_sequences(point.dump)
+            if point.lsn in others:
+                end_prepared(restored)
+            assert without_sequences(restored.dump()) == without_sequences(point.dump), point.lsn
             restored.amcheck()
-            if number == len(worked.points) - 1:
+            if point is worked.points[-1]:
                 restored.sql("COMMIT PREPARED 'waiting'", "app")
                 assert restored.sql("SELECT body FROM parts WHERE i = -1", "app") == "waits"
         assert "redo starts at" not in restored.log_text()
+        for pgdata in (expected, actual):
+            shutil.rmtree(pgdata)
+        restored.log.unlink()
 
 
 def metric(daemon, name):

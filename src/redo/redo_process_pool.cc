@@ -8,7 +8,7 @@
 namespace varve {
 namespace {
 
-// How often a request may end its process.
+// How often a request, or its own start, may end a process.
 constexpr int kAttempts = 2;
 
 // That no process can be started, told to whoever asks for a page. NotFound would tell them that
@@ -184,6 +184,16 @@ Result<RedoProcessPool::Process> RedoProcessPool::start_process() {
 }
 
 Result<RedoProcessPool::Process> RedoProcessPool::start_process_here() {
+  for (int attempt = 1;; ++attempt) {
+    auto process = start_and_check();
+    // One that broke off may have been killed, just as one at work may be.
+    if (!process.failed_with(ErrorCode::kUnavailable) || attempt == kAttempts) return process;
+    if (exporter_) exporter_->count_failure();
+    spdlog::warn("{}; another is started", process.error().message());
+  }
+}
+
+Result<RedoProcessPool::Process> RedoProcessPool::start_and_check() {
   VARVE_ASSIGN(Process process, RedoProcess::start(options_.process, call()));
   VARVE_TRY(check_redo_process(*process, options_.process.start_deadline, call()));
   return process;

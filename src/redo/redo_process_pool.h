@@ -17,11 +17,12 @@ namespace varve {
 // Thread-safe. Outlives the calls to it.
 //
 // Processes are started when there is something to do for them. Where none can be started, requests
-// fail, with the reason and the remedy; it is tried again at the first one after a pause. A request
-// during which its process breaks off, or gives no answer, is repeated once in another; one that
-// PostgreSQL answers with an error is not. Metrics: varve_redo_pages_total{result},
-// varve_redo_records_total, varve_redo_process_starts_total, varve_redo_process_failures_total,
-// varve_redo_processes, varve_redo_seconds.
+// fail, with the reason and the remedy; it is tried again at the first one after a pause. For one
+// that breaks off while it is started, another is started at once. A request during which its
+// process breaks off, or gives no answer, is repeated once in another; one that PostgreSQL answers
+// with an error is not. Metrics: varve_redo_pages_total{result}, varve_redo_records_total,
+// varve_redo_process_starts_total, varve_redo_process_failures_total, varve_redo_processes,
+// varve_redo_seconds.
 class RedoProcessPool : public Redo {
  public:
   explicit RedoProcessPool(RedoProcessPoolOptions options);
@@ -55,6 +56,7 @@ class RedoProcessPool : public Redo {
   void discard(Process process, std::optional<Error> start_error = {});
   Result<Process> start_process();
   Result<Process> start_process_here();
+  Result<Process> start_and_check();
   // Results for a part of `requests`, at least one of them, from the first on.
   void apply_some(std::span<const RedoRequest> requests, int& failures,
                   std::vector<Result<Bytes>>& results);

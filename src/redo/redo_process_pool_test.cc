@@ -1,5 +1,8 @@
 #include "redo/redo_process_pool.h"
 
+#include <sys/stat.h>
+
+#include <fstream>
 #include <random>
 
 #include "base/logging.h"
@@ -267,6 +270,48 @@ TEST_F(RedoProcessPoolTest, StoppingEndsACallThatWaitsForAProcess) {
   caller.join();
   EXPECT_TRUE(known_case().apply(*pool).failed_with(ErrorCode::kCancelled));
   EXPECT_TRUE(child_processes().empty());
+}
+
+// The programs of a server that is killed so many times before it starts.
+class DeadlyInstallation {
+ public:
+  DeadlyInstallation(const std::filesystem::path& installed, int deaths)
+      : folder_(*TemporaryDirectory::create("varve-test-")) {
+    // It runs as somebody else.
+    EXPECT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+    const std::filesystem::path program = folder_ / "postgres";
+    std::ofstream(program) << fmt::format(
+        "#!/bin/sh\n"
+        "for death in $(seq {}); do mkdir {}/$death 2>/dev/null && kill -9 $$; done\n"
+        "exec {}/postgres \"$@\"\n",
+        deaths, folder_.path().string(), installed.string());
+    EXPECT_EQ(::chmod(program.c_str(), 0755), 0);
+  }
+  const std::filesystem::path& path() const { return folder_.path(); }
+
+ private:
+  const TemporaryDirectory folder_;
+};
+
+TEST_F(RedoProcessPoolTest, AProcessThatIsKilledWhileItStartsIsReplacedAndTheRequestDone) {
+  auto killed = options();
+  const DeadlyInstallation installation(killed.process.postgres_directory, 1);
+  killed.process.postgres_directory = installation.path();
+  RedoProcessPool pool(killed);
+  expect_works(pool);
+  EXPECT_EQ(starts(), 1);
+  EXPECT_EQ(failures(), 1);
+}
+
+TEST_F(RedoProcessPoolTest, WhoAlwaysEndsWhileItStartsIsNotStartedForever) {
+  auto killed = options();
+  const DeadlyInstallation installation(killed.process.postgres_directory, 1000);
+  killed.process.postgres_directory = installation.path();
+  RedoProcessPool pool(killed);
+  const auto page = known_case().apply(pool);
+  ASSERT_TRUE(page.failed_with(ErrorCode::kUnavailable));
+  EXPECT_THAT(page.error().message(), HasSubstr("Killed"));
+  EXPECT_EQ(failures(), 2);
 }
 
 TEST_F(RedoProcessPoolTest, StartsNothingBeforeItIsAsked) {

@@ -30,6 +30,11 @@ def parse_lsn(text):
     return int(high, 16) << 32 | int(low, 16)
 
 
+def lsn_text(lsn):
+    """As PostgreSQL prints it."""
+    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+
+
 @dataclass(frozen=True)
 class Block:
     """A block that a record names."""
