@@ -30,6 +30,8 @@ def pytest_addoption(parser):
                      help="how often the crash tests kill each command")
     parser.addoption("--kill-rounds", type=int, default=4,
                      help="how often a server that is fed is killed, on each remote storage")
+    parser.addoption("--chaos-seconds", type=float, default=60,
+                     help="how long everything is killed, on each remote storage")
     parser.addoption("--race-rounds", type=int, default=40,
                      help="how often two servers race for a tenant, in all")
     parser.addoption("--redo-matrix", action="store_true",

@@ -8,6 +8,9 @@
 namespace varve {
 namespace {
 
+// Before a question of the primary is answered: between two answers something should have changed.
+constexpr Duration kAnswerPause = std::chrono::milliseconds(10);
+
 // Whether the next attempt may end otherwise though nobody has done anything about this side: what
 // the network or the server suffers from passes, and somebody may be mending pg_hba.conf or making
 // room on a disk. Conflict is a slot that the connection before still holds.
@@ -257,10 +260,11 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
         VARVE_TRY(take(*data));
       } else if (const auto* const keepalive = std::get_if<Keepalive>(&*event)) {
         update([&](FollowStatus& status) { status.server_end = keepalive->server_end; });
-        // A server that is being stopped waits until everything is safe.
+        // A server that is being stopped waits until everything is safe, and asks again after each
+        // answer.
         if (keepalive->reply_requested) {
           timeline.freeze();
-          feedback_due = Deadline::after(Duration::zero(), clock);
+          feedback_due = Deadline::earlier(feedback_due, Deadline::after(kAnswerPause, clock));
         }
       } else if (const auto* const ended = std::get_if<TimelineEnded>(&*event)) {
         return make_error(

@@ -178,6 +178,27 @@ TEST_F(Following, AServerThatIsStoppedIsAnsweredAtOnce) {
   EXPECT_EQ(timeline_->disk_consistent_lsn(), status().ingested);
 }
 
+// As long as the remote storage cannot be reached, that may take hours.
+TEST_F(Following, AServerThatWaitsForItsEndIsNotAnsweredWithoutPause) {
+  server_.configure("wal_sender_timeout = 0");
+  start_server();
+  Follower::Options options = this->options();
+  options.feedback_interval = std::chrono::hours(1);
+  std::atomic<int> answers = 0;
+  options.confirmed = [&answers, nothing = timeline_->last_record_lsn()] {
+    ++answers;
+    return nothing;
+  };
+  follow(std::move(options));
+  write_and_follow();
+  server_.signal(SIGINT);
+  const int before = answers;
+  const BootTime start = system_clock().boot_time();
+  EXPECT_TRUE(within_a_minute_is([&] { return answers >= before + 20; }));
+  EXPECT_GT(system_clock().boot_time() - start, std::chrono::milliseconds(100));
+  stop_following();
+}
+
 TEST_F(Following, ItEndsWhileItStreamsAndWhileItWaits) {
   start_server();
   follow();
