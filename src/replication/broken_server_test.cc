@@ -142,6 +142,19 @@ TEST(BrokenServerTest, AStreamThatEndsWithoutAReasonIsCorrupted) {
   }
 }
 
+// Not Cancelled, after which it would be asked for more.
+TEST(BrokenServerTest, AStreamThatEndsAndSaysNoMoreIsUnavailable) {
+  const MadeUpServer server({greeting(), copy_both() + message('c', "")},
+                            MadeUpServer::End::kStaysSilent);
+  ReplicationConnection connection =
+      connect(server, {.silence_timeout = std::chrono::milliseconds(50)});
+  ASSERT_TRUE(connection.start_streaming("", Lsn{0x1000000}, 1, within_a_minute()).ok());
+  const auto event =
+      connection.receive({.deadline = Deadline::after(std::chrono::milliseconds(10))});
+  ASSERT_FALSE(event.ok());
+  EXPECT_EQ(event.code(), ErrorCode::kUnavailable) << event.error().message();
+}
+
 TEST(BrokenServerTest, ASilentStreamIsAskedThenGivenUp) {
   const MadeUpServer server({greeting(), copy_both()}, MadeUpServer::End::kStaysSilent);
   ReplicationConnection connection =

@@ -232,7 +232,16 @@ Result<> ReplicationConnection::ask_for_life() {
 
 Result<StreamEvent> ReplicationConnection::end_stream(const CallOptions& call) {
   streaming_ = false;
-  // What follows comes at once, or the connection is gone: a stop in between costs the connection.
+  // What follows comes at once, or the connection is gone: the deadline of the call, up to which it
+  // was to wait for something to happen, does not matter any more, and a stop costs the connection.
+  auto event =
+      receive_end({.deadline = Deadline::after(options_.silence_timeout), .stop = call.stop});
+  if (!event.failed_with(ErrorCode::kCancelled) || call.stop.stop_requested()) return event;
+  return fail_stream(
+      make_error(ErrorCode::kUnavailable, "the server does not say why the stream has ended"));
+}
+
+Result<StreamEvent> ReplicationConnection::receive_end(const CallOptions& call) {
   auto reason = connection_.next_result(call);
   if (!reason.ok()) {
     if (connection_.usable()) (void)connection_.finish_command(call);

@@ -115,6 +115,7 @@ class ReplicationConnection {
   Result<StreamEvent> receive_event(const CallOptions& call);
   Result<StreamEvent> take_message();
   Result<StreamEvent> end_stream(const CallOptions& call);
+  Result<StreamEvent> receive_end(const CallOptions& call);
   Result<> ask_for_life();
   Result<StreamEvent> fail_stream(Error error);
 
