@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import re
 import threading
 import time
 from pathlib import Path
@@ -110,22 +111,24 @@ class ServerVictim:
             self.kill(None)
 
 
-def has_started(helper):
-    """Before it takes any request, a redo process gives up most system calls."""
+def written_by(pid):
+    """How many bytes a process has written: those of redo write pages, and hardly anything else."""
     try:
-        return "Seccomp:\t2" in Path(f"/proc/{helper}/status").read_text()
+        return int(re.search(r"^wchar: (\d+)", Path(f"/proc/{pid}/io").read_text(), re.M)[1])
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return 0
 
 
 class Sniper:
     """Kills redo processes of commands and servers: one in any state, and later others that work.
 
-    What one process dies at is done by another, and fails when that one dies, too: not so soon.
+    What one process dies at is done by another, and fails when that one dies, too. So there is
+    progress in between, however slow the machine is.
     """
 
     AT_FIRST = (0.05, 1)  # seconds
-    THEN = (2, 5)
+    THEN = (1, 4)
+    PROGRESS = 50 * 8192  # bytes
 
     def __init__(self, chance):
         self._chance = chance
@@ -138,13 +141,15 @@ class Sniper:
 
         def shoot():
             pause = self.AT_FIRST
+            written = None  # By each, at the last kill.
             while not stopped.wait(self._chance.uniform(*pause)):
                 pid = find_pid()
                 helpers = children(pid) if pid is not None else []
-                if pause == self.THEN:
-                    helpers = list(filter(has_started, helpers))
-                if helpers:
-                    try_to_kill(self._chance.choice(helpers))
+                targets = [helper for helper in helpers if written is None
+                           or written_by(helper) - written.get(helper, 0) > self.PROGRESS]
+                if targets:
+                    written = {helper: written_by(helper) for helper in helpers}
+                    try_to_kill(self._chance.choice(targets))
                     self.kills += 1
                     pause = self.THEN
 
@@ -218,21 +223,30 @@ class Chaos:
 
     def strike(self):
         """Kills one, or brings one back."""
-        victim = self._victims[self._chance.choice(sorted(self._victims))]
-        if victim.name not in self._down:
-            self._tell(f"kill {victim.name} {victim.kill(self._chance)}")
-            self._down.add(victim.name)
-        elif victim.name != "server" or "storage" not in self._down:
+        name = self._chance.choice(sorted(self._victims))
+        if name not in self._down:
+            self._kill(name)
+        elif name != "server" or "storage" not in self._down:
             # A server does not start without its storage.
-            self._restart(victim)
+            self.restart(name)
 
-    def _restart(self, victim):
-        self._tell(f"restart {victim.name}")
-        victim.restart()
-        self._down.remove(victim.name)
-        self._tell(f"{victim.name} is back")
+    def lose_server(self):
+        """The storage goes, the server at work a bit later, and only the storage comes back."""
+        self.restart("storage", "primary", "server")
+        for name in ("storage", "server"):
+            time.sleep(self._chance.uniform(0.5, 3))
+            self._kill(name)
+        self.restart("storage")
 
-    def restart_all(self):
-        for name in ("storage", "primary", "server"):
+    def restart(self, *names):
+        """Those of them that are down."""
+        for name in names:
             if name in self._down:
-                self._restart(self._victims[name])
+                self._tell(f"restart {name}")
+                self._victims[name].restart()
+                self._down.remove(name)
+                self._tell(f"{name} is back")
+
+    def _kill(self, name):
+        self._tell(f"kill {name} {self._victims[name].kill(self._chance)}")
+        self._down.add(name)
