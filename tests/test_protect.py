@@ -292,6 +292,20 @@ def test_a_base_backup_that_breaks_off_was_never_there(server, primary, proxy):
         was_never_there(server, primary, proxy.conninfo)
 
 
+def test_a_client_that_is_interrupted_leaves_it_to_the_server(server, primary, proxy):
+    with server.serving():
+        proxy.fault = Hold()
+        client = server.start_protect(proxy.conninfo)
+        assert proxy.fault.reached.wait(60)
+        client.signal(signal.SIGINT)
+        interrupted = client.wait()
+        assert interrupted.code == 1 and "the server goes on" in interrupted.stderr, interrupted
+        proxy.release()
+        until(lambda: server.timelines("acme"), "the timeline is there")
+        server.wait(write(primary))
+        assert slots(primary) == [server.primary()["slot"]]
+
+
 def test_a_server_that_is_stopped_does_not_wait_for_a_base_backup(server, primary, proxy):
     with server.serving("--stop-timeout", "1") as daemon:
         proxy.fault = Hold()
