@@ -226,12 +226,13 @@ Result<TimelineInfo> Protection::protect(const NewProtection& wanted, const Call
     VARVE_TRY(make_timeline(primary, wanted.name, connection, readable_from, call, progress));
     undo.finish();
   }
-  VARVE_TRY(start_following(primary));
+  const std::string made = fmt::format("timeline {} is made", id);
+  VARVE_TRY(start_following(primary).context(made));
   // The follower may be taken away meanwhile.
   for (;;) {
     const auto status = this->status(id);
     if (!status) return make_error(ErrorCode::kConflict, "timeline {} is followed no longer", id);
-    if (status->state == FollowState::kStopped) return *status->failure;
+    if (status->state == FollowState::kStopped) return status->failure->context(made);
     if (status->state == FollowState::kStreaming && readable_from <= status->ingested) break;
     VARVE_TRY(
         call.check(fmt::format("timeline {} is made; waiting for the WAL of its base backup", id)));
