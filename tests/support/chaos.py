@@ -123,11 +123,12 @@ class Sniper:
     """Kills redo processes of commands and servers: one in any state, and later others that work.
 
     What one process dies at is done by another, and fails when that one dies, too. So there is
-    progress in between, however slow the machine is.
+    progress in between, however slow the machine is, and time: the other may first have to finish
+    what it is at.
     """
 
     AT_FIRST = (0.05, 1)  # seconds
-    THEN = (1, 4)
+    THEN = (4, 8)
     PROGRESS = 50 * 8192  # bytes
 
     def __init__(self, chance):
