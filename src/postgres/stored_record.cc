@@ -1,5 +1,7 @@
 #include "postgres/stored_record.h"
 
+#include <algorithm>
+
 namespace varve {
 namespace {
 
@@ -7,11 +9,14 @@ constexpr uint8_t kHintBitsLogged = 1;
 
 }  // namespace
 
+void StoredRecord::encode_to(std::span<uint8_t> out) const {
+  out.front() = hint_bits_logged ? kHintBitsLogged : 0;
+  std::ranges::copy(bytes, out.begin() + 1);
+}
+
 Bytes StoredRecord::encode() const {
-  Bytes value;
-  value.reserve(1 + bytes.size());
-  value.push_back(hint_bits_logged ? kHintBitsLogged : 0);
-  value.insert(value.end(), bytes.begin(), bytes.end());
+  Bytes value(encoded_size());
+  encode_to(value);
   return value;
 }
 

@@ -1,6 +1,8 @@
 // A WAL record as it stands in a timeline: docs/formats/key-space.md.
 #pragma once
 
+#include <span>
+
 #include "base/bytes.h"
 #include "base/result.h"
 
@@ -14,6 +16,9 @@ struct StoredRecord {
   // The whole record, xl_tot_len bytes from the XLogRecord on.
   ByteView bytes;
 
+  size_t encoded_size() const { return 1 + bytes.size(); }
+  // Into as many bytes.
+  void encode_to(std::span<uint8_t> out) const;
   Bytes encode() const;
   // Refers to `value`. Corrupted when that has no flags, or such as mean nothing here; whether the
   // rest is a record is not looked at.

@@ -121,7 +121,9 @@ void WalIngester::put_image(const Key& key, ByteView image) {
 ByteView WalIngester::record_bytes() {
   if (kept_record_.empty()) {
     const StoredRecord stored{.hint_bits_logged = logs_hint_bits_, .bytes = record_.bytes()};
-    kept_record_ = batch_.keep(stored.encode());
+    const std::span<uint8_t> place = batch_.allocate(stored.encoded_size());
+    stored.encode_to(place);
+    kept_record_ = place;
   }
   return kept_record_;
 }
