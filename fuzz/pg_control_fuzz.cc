@@ -20,7 +20,7 @@ void check(ByteView bytes) {
   if (!again.ok() || *again != *file) std::abort();
 
   CheckpointRecord checkpoint = file->checkpoint();
-  const Lsn lsn = next_segment_checkpoint(file->checkpoint_lsn(), file->wal_segment_size());
+  const Lsn lsn = next_segment_checkpoint(file->checkpoint_lsn(), file->wal_segment_size(), false);
   checkpoint.redo = lsn;
   const auto restored = ControlFile::parse(file->shut_down_at(checkpoint, lsn).data());
   if (!restored.ok() || restored->checkpoint() != checkpoint ||

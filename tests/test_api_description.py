@@ -15,6 +15,7 @@ BODIES = {
     "createBranch": {"name": "branch"},
     "startImport": {"image_lsn": "0/10"},
     "protectPrimary": {"primary": "host=/nowhere user=nobody"},
+    "protectRestored": {"primary": "host=/nowhere user=nobody"},
     "commitImport": {"batches": 0, "last_record_lsn": "0/10", "system_identifier": "1"},
 }
 # Of an LSN that is pinned, see Resources.

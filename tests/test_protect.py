@@ -1,7 +1,6 @@
 """A timeline follows a running primary, and gives it back as of any moment."""
 
 import contextlib
-import itertools
 import json
 import re
 import shutil
@@ -12,122 +11,35 @@ import jsonschema
 import pytest
 
 from conftest import REPOSITORY
-from support import fault_proxy, replication_proxy, rich_cluster, trees
-from support.daemon import starting, until
+from support import fault_proxy, replication_proxy, rich_cluster
+from support.daemon import until
 from support.fault_proxy import FaultProxy
-from support.postgres import BIN_DIR, SYSTEM_USER, Cluster, give_to_postgres
+from support.postgres import Cluster, give_to_postgres
+from support.protection import (POSTGRES, ProtectServer, check_restored, conninfo, copied_cluster,
+                                lsn, of_stream, slots, write)
 from support.remotes import S3Remote
 from support.replication_proxy import Hold, ReplicationProxy
-from support.varve import Server
 
-POSTGRES = ("--pg-bindir", BIN_DIR, "--pg-user", SYSTEM_USER)
 # A server that asks for nothing but what it needs to end.
 SETTINGS = {"wal_sender_timeout": "0", "max_connections": "30"}
 SECRET = "s3cret-of-the-role"
 # Of WAL that is to be damaged: in the middle of a record, where a checksum covers it.
 MARKER = "varve" * 20
 
-_numbers = itertools.count()
-
-
-def lsn(text):
-    high, low = text.split("/")
-    return int(high, 16) << 32 | int(low, 16)
-
-
-def conninfo(cluster, user="postgres"):
-    return f"host={cluster.socket_folder} port={cluster.port} user={user}"
-
-
-def slots(cluster):
-    return cluster.sql("SELECT slot_name FROM pg_replication_slots").split()
-
-
-def of_stream(cluster, column):
-    return cluster.sql(f"SELECT {column} FROM pg_stat_replication")
-
-
-def write(cluster, rows=1000):
-    """Gives the LSN up to which the primary has written."""
-    cluster.sql("CREATE TABLE IF NOT EXISTS written (i int, body text); INSERT INTO written "
-                f"SELECT i, md5(i::text) FROM generate_series(1, {rows}) i")
-    return cluster.sql("SELECT pg_current_wal_flush_lsn()")
-
-
-class ProtectServer(Server):
-    """A work directory with the tenant `acme`."""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.folder = self.workdir.parent
-
-    def serving(self, *options, rpo=1):
-        return starting(self, "--rpo", str(rpo), *POSTGRES, *options)
-
-    def start_protect(self, connection, name="main", *options):
-        return self.start("protect", "acme", "--name", name, "--primary", connection, "--json",
-                          *options)
-
-    def protect(self, cluster, name="main"):
-        outcome = self.start_protect(conninfo(cluster), name).wait()
-        assert outcome.code == 0, outcome
-        return outcome.document()
-
-    def show(self, name="main"):
-        return self.json("timeline", "show", f"acme/{name}")
-
-    def primary(self, name="main"):
-        return self.show(name)["primary"]
-
-    def wait(self, at, goal="remote", name="main"):
-        self.succeed("wait", f"acme/{name}", "--lsn", at, "--for", goal, "--timeout", "60")
-
-    def restore(self, *options, name="main"):
-        """From the remote storage alone, as a cluster that was not started yet."""
-        to = self.folder / f"restored{next(_numbers)}"
-        self.varve.succeed("restore", f"acme/{name}", "--remote", self.remote, "--to", to,
-                           *POSTGRES, *options)
-        return Cluster(to)
-
-    def is_streaming(self, name="main"):
-        return self.primary(name)["state"] == "streaming"
-
-
-def contents(dump):
-    """But for where tablespaces are, and sequences, of which the WAL is ahead."""
-    return [line for line in dump.splitlines()
-            if not line.startswith(("CREATE TABLESPACE", "SELECT pg_catalog.setval"))]
-
-
-def check_restored(cluster, dump):
-    """It starts without recovery, and holds what was dumped."""
-    with cluster.running():
-        assert contents(cluster.dump()) == contents(dump)
-        cluster.amcheck()
-    assert "redo starts at" not in cluster.log_text()
-
 
 @pytest.fixture(name="server")
 def fixture_server(varve, fast_folder):
-    folder = fast_folder / f"server{next(_numbers)}"
-    folder.mkdir()
-    server = ProtectServer.init(varve, folder)
-    server.create_tenant("acme")
-    yield server
-    shutil.rmtree(folder)
+    with ProtectServer.temporary(varve, fast_folder) as made:
+        yield made
 
 
 def new_cluster(tiny, folder):
     """A copy of the small cluster, not started."""
-    folder.mkdir()
-    pgdata = trees.copy_tree(tiny, folder / "data")
-    with open(pgdata / "postgresql.conf", "a", encoding="utf-8") as conf:
-        conf.writelines(f"{key} = {value}\n" for key, value in SETTINGS.items())
-    access = pgdata / "pg_hba.conf"
+    cluster = copied_cluster(tiny, folder, SETTINGS)
+    access = cluster.pgdata / "pg_hba.conf"
     access.write_text("local replication secretive scram-sha-256\n"
                       "local replication outsider reject\n" + access.read_text())
-    give_to_postgres(folder)
-    return Cluster(pgdata)
+    return cluster
 
 
 @pytest.fixture(scope="module", name="shared_primary")
@@ -470,15 +382,11 @@ def test_a_password_is_kept_and_told_nobody(server, primary):
 @pytest.fixture(name="unsteady")
 def fixture_unsteady(varve, fast_folder, s3):
     """A work directory with the tenant `acme`, and the proxy in front of its remote storage."""
-    folder = fast_folder / f"server{next(_numbers)}"
-    folder.mkdir()
     with FaultProxy(s3.settings.port) as storage:
         remote = S3Remote(s3, endpoint=storage.endpoint)
-        server = ProtectServer.init(varve, folder, remote)
-        server.create_tenant("acme")
-        yield server, storage
+        with ProtectServer.temporary(varve, fast_folder, remote) as server:
+            yield server, storage
         remote.remove()
-    shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ Bytes FollowedPrimary::encode() const {
   out.put(timeline.timeline);
   out.put_string(slot);
   out.put_string(connection_string);
+  out.put(restored_at);
   return std::move(out).take();
 }
 
@@ -32,6 +33,8 @@ Result<FollowedPrimary> FollowedPrimary::decode(ByteView bytes) {
   VARVE_TRY(in.get(primary.timeline.timeline));
   VARVE_TRY(in.get_string(primary.slot));
   VARVE_TRY(in.get_string(primary.connection_string));
+  // Files of the first version end here.
+  if (in.remaining() > 0) VARVE_TRY(in.get(primary.restored_at));
   VARVE_TRY(in.finish());
   return primary;
 }

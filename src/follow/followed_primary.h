@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/lsn.h"
 #include "base/result.h"
 
 namespace varve {
@@ -18,6 +19,8 @@ struct FollowedPrimary {
   std::string connection_string;
   // The replication slot there, which is this timeline's alone.
   std::string slot;
+  // Of a primary that was restored from this timeline: as of which LSN. Its WAL begins above.
+  Lsn restored_at = {};
 
   bool operator==(const FollowedPrimary&) const = default;
 

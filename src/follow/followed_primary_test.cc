@@ -51,9 +51,21 @@ TEST_F(FollowedPrimaryFilesTest, WithoutTheDirectoryThereIsNone) {
   EXPECT_THAT(list(), IsEmpty());
 }
 
+TEST(FollowedPrimaryTest, TheFirstVersionDidNotKnowOfRestoredOnes) {
+  const FollowedPrimary primary{.timeline = {.tenant = {{1}}, .timeline = {{2}}},
+                                .connection_string = "host=db1",
+                                .slot = "varve_2"};
+  Bytes bytes = primary.encode();
+  bytes.resize(bytes.size() - sizeof primary.restored_at.value);
+  const auto read = FollowedPrimary::decode(bytes);
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_EQ(*read, primary);
+}
+
 TEST_F(FollowedPrimaryFilesTest, WhatWasWrittenIsListed) {
   const FollowedPrimary one = make("host=db1 user=varve password='a b'");
-  const FollowedPrimary other = make("postgresql://varve@db2/");
+  FollowedPrimary other = make("postgresql://varve@db2/");
+  other.restored_at = {0x2000000};
   write(one);
   write(other);
   EXPECT_THAT(list(), UnorderedElementsAre(one, other));

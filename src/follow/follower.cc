@@ -4,6 +4,7 @@
 #include "ingest/wal/wal_ingester.h"
 #include "postgres/key_space.h"
 #include "postgres/wal/stream_decoder.h"
+#include "postgres/wal_segment.h"
 
 namespace varve {
 namespace {
@@ -43,7 +44,14 @@ class FeedTarget : public WalTarget {
 };
 
 // Of an error that ends the following: what the one who reads it may do.
-Error with_remedy(const Error& error) {
+Error with_remedy(const Error& error, const FollowedPrimary& primary, Lsn end) {
+  if (end == primary.restored_at) {
+    return {error.code(),
+            fmt::format("{}. Nothing was followed: timeline {} goes on with a server that "
+                        "`varve restore` made of it as of {}, and that still has all its WAL. Any "
+                        "other primary is protected as a new timeline",
+                        error.message(), primary.timeline, end)};
+  }
   constexpr std::string_view kAnew =
       "What was followed until then can be read. To go on, end this with `varve unprotect`, and "
       "protect the primary anew, with a new base backup";
@@ -151,7 +159,9 @@ void Follower::run(const std::stop_token& stop) {
     const auto followed = follow(call);
     if (stop.stop_requested()) break;
     const bool is_final = !may_pass(followed.code());
-    const Error why = is_final ? with_remedy(followed.error()) : followed.error();
+    const Error why =
+        is_final ? with_remedy(followed.error(), options_.primary, feed_->last_record_lsn())
+                 : followed.error();
     if (exporter_) exporter_->count_failure();
     update([&](FollowStatus& status) {
       status.state = is_final ? FollowState::kStopped : FollowState::kConnecting;
@@ -194,6 +204,26 @@ Result<> Follower::check_identity(const SystemIdentity& identity, uint64_t syste
   return {};
 }
 
+Result<> Follower::check_restored(const Result<std::optional<WalRecord>>& first) const {
+  const TenantTimelineId& id = options_.primary.timeline;
+  const Lsn lsn = options_.primary.restored_at;
+  std::optional<RestoreMark> mark;
+  if (DecodedRecord decoded; first.ok() && decoded.decode(**first).ok()) {
+    mark = RestoreMark::find(decoded);
+  }
+  if (!mark) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{} was not restored from timeline {} as of {}: its WAL does not say so",
+                      status().peer, id, lsn);
+  }
+  const bool is_of_the_same = mark->timeline == id || (options_.was_the_same != nullptr &&
+                                                       options_.was_the_same(mark->timeline));
+  if (mark->lsn == lsn && is_of_the_same) return {};
+  return make_error(ErrorCode::kInvalidArgument,
+                    "{} was restored from timeline {} as of {}, and timeline {} ends at {}",
+                    status().peer, mark->timeline, mark->lsn, id, lsn);
+}
+
 Result<> Follower::follow(const CallOptions& call) {
   VARVE_ASSIGN(auto connection, ReplicationConnection::connect(options_.primary.connection_string,
                                                                call, options_.connection));
@@ -209,22 +239,25 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
   const uint32_t wal_timeline = control.checkpoint().timeline;
   VARVE_ASSIGN(const SystemIdentity identity, connection.identify_system(call));
   VARVE_TRY(check_identity(identity, control.system_identifier(), wal_timeline));
+  // Of a restored server the WAL begins in the next segment.
+  bool joins = last.end == options_.primary.restored_at;
+  const Lsn begin = joins ? next_wal_segment(last.end, control.wal_segment_size()) : last.end;
   VARVE_ASSIGN(auto decoder,
-               WalStreamDecoder::create({.position = last.end,
+               WalStreamDecoder::create({.position = begin,
                                          .wal_segment_size = control.wal_segment_size(),
                                          .system_identifier = control.system_identifier(),
                                          .timeline = wal_timeline,
-                                         .previous_record = last.start}));
+                                         .previous_record = joins ? Lsn() : last.start}));
   FeedTarget target(*feed_, call);
   VARVE_ASSIGN(auto ingester,
                WalIngester::open(target, last.end, {.consistent_from = timeline.oldest_lsn()}));
-  VARVE_TRY(connection.start_streaming(options_.primary.slot, last.end, wal_timeline, call));
+  VARVE_TRY(connection.start_streaming(options_.primary.slot, begin, wal_timeline, call));
   spdlog::info("timeline {} follows {} from {}", options_.primary.timeline, connection.peer(),
-               last.end);
+               begin);
   update([&](FollowStatus& status) {
     status.state = FollowState::kStreaming;
     status.server_end = identity.flushed;
-    status.received = last.end;
+    status.received = begin;
   });
 
   const auto take = [&](const WalData& data) -> Result<> {
@@ -232,9 +265,11 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
     ByteView input = data.bytes;
     const auto decode = [&]() -> Result<> {
       for (;;) {
-        VARVE_ASSIGN(const auto record, decoder.next(input).context(connection.peer()));
-        if (!record) return {};
-        VARVE_TRY(ingester.ingest(*record));
+        auto record = decoder.next(input);
+        if (record.ok() && !*record) return {};
+        if (std::exchange(joins, false)) VARVE_TRY(check_restored(record));
+        if (!record.ok()) return record.error().context(connection.peer());
+        VARVE_TRY(ingester.ingest(**record));
       }
     };
     const auto decoded = decode();
@@ -279,14 +314,19 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
     }
     // Not before the first event: a stream may have ended where it was to begin.
     if (feedback_due.passed(clock)) {
-      VARVE_TRY(send_feedback(connection));
+      VARVE_TRY(send_feedback(connection, control.wal_segment_size()));
       feedback_due = Deadline::after(options_.feedback_interval, clock);
     }
   }
 }
 
-Result<> Follower::send_feedback(ReplicationConnection& connection) {
-  const Lsn confirmed = options_.confirmed();
+Result<> Follower::send_feedback(ReplicationConnection& connection, uint32_t wal_segment_size) {
+  Lsn confirmed = options_.confirmed();
+  // It has no WAL of what it was restored from, and takes a slot that needs some for lost.
+  const Lsn restored_at = options_.primary.restored_at;
+  if (restored_at.valid() && confirmed <= restored_at) {
+    confirmed = next_wal_segment(restored_at, wal_segment_size);
+  }
   FollowStatus sent;
   update([&](FollowStatus& status) {
     status.confirmed = std::max(status.confirmed, confirmed);

@@ -7,6 +7,7 @@
 
 #include "base/metrics.h"
 #include "follow/followed_primary.h"
+#include "postgres/wal/wal_record.h"
 #include "replication/replication_connection.h"
 #include "runtime/backoff.h"
 #include "timeline/timeline_feed.h"
@@ -48,6 +49,9 @@ class Follower {
     FollowedPrimary primary;
     // What the primary need not keep any longer.
     std::function<Lsn()> confirmed;
+    // Where primary.restored_at says that it was restored: whether what that timeline was then is
+    // what this one was. Null: this one alone.
+    std::function<bool(const TenantTimelineId&)> was_the_same = {};
     ReplicationOptions connection = {};
     // How often the primary hears how far this side is.
     Duration feedback_interval = std::chrono::seconds(1);
@@ -77,7 +81,9 @@ class Follower {
   Result<> follow_stream(ReplicationConnection& connection, const CallOptions& call);
   Result<> check_identity(const SystemIdentity& identity, uint64_t system_identifier,
                           uint32_t timeline) const;
-  Result<> send_feedback(ReplicationConnection& connection);
+  // The first record of a primary that was restored from this timeline.
+  Result<> check_restored(const Result<std::optional<WalRecord>>& first) const;
+  Result<> send_feedback(ReplicationConnection& connection, uint32_t wal_segment_size);
   template <typename Change>
   void update(Change&& change);
 

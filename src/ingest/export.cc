@@ -155,7 +155,8 @@ class Exporter {
   Result<ExportSummary> run() && {
     summary_.lsn = lsn_;
     summary_.system_identifier = facts_.control_file.system_identifier();
-    summary_.checkpoint_lsn = next_segment_checkpoint(lsn_, facts_.control_file.wal_segment_size());
+    summary_.checkpoint_lsn = next_segment_checkpoint(
+        lsn_, facts_.control_file.wal_segment_size(), options_.timeline.has_value());
     VARVE_TRY(collect_forks());
     VARVE_TRY(make_directories());
     VARVE_TRY(write_relation_maps());
@@ -417,9 +418,12 @@ class Exporter {
   Result<> write_wal() {
     const uint32_t size = facts_.control_file.wal_segment_size();
     const CheckpointRecord checkpoint = restored_checkpoint();
+    std::optional<RestoreMark> mark;
+    if (options_.timeline) mark = {.timeline = *options_.timeline, .lsn = lsn_};
     const Bytes page =
         shutdown_checkpoint_page({.system_identifier = facts_.control_file.system_identifier(),
                                   .wal_segment_size = size,
+                                  .mark = mark,
                                   .lsn = summary_.checkpoint_lsn,
                                   .checkpoint = checkpoint});
     const std::string segment =

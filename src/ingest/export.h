@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/lsn.h"
 #include "base/result.h"
 #include "fs/system_user.h"
@@ -30,6 +31,9 @@ struct ExportOptions {
   std::vector<TablespaceMapping> tablespaces;
   // Leaves the source's configuration as it was, with its archiving, replication and subscriptions.
   bool keep_config = false;
+  // What the cluster's WAL says that it was restored from, so that its server can go on with that
+  // timeline; none: nothing.
+  std::optional<TenantTimelineId> timeline;
   std::stop_token stop;
 };
 

@@ -15,26 +15,33 @@ namespace {
 constexpr uint8_t kShortDataId = 255;  // XLR_BLOCK_ID_DATA_SHORT
 constexpr uint32_t kShortDataHeaderSize = 2;
 constexpr uint8_t kCheckpointShutdown = 0x00;  // XLOG_CHECKPOINT_SHUTDOWN
-constexpr uint8_t kXlogResourceManager = 0;    // RM_XLOG_ID
 
-constexpr uint32_t kRecordSize = kWalRecordHeaderSize + kShortDataHeaderSize + kCheckpointSize;
-static_assert(kCheckpointSize < 256, "the short form of the data header holds it");
+// Of a record of main data only, in its short form, with the padding behind it.
+constexpr uint32_t record_size(uint32_t data_size) {
+  return static_cast<uint32_t>(
+      align_maximally(kWalRecordHeaderSize + kShortDataHeaderSize + data_size));
+}
+constexpr uint32_t kCheckpointRecordSize = record_size(kCheckpointSize);
+constexpr uint32_t kMarkRecordSize = record_size(RestoreMark::kSize);
+static_assert(std::max(kCheckpointSize, RestoreMark::kSize) < 256, "the short form holds it");
 
-Bytes checkpoint_record(const CheckpointRecord& checkpoint) {
+// Of no transaction. `previous` is invalid for the first record.
+Bytes xlog_record(uint8_t type, Lsn previous, ByteView data) {
   ByteWriter record;
-  record.put(kRecordSize);
-  record.put(uint32_t{0});  // xl_xid: belongs to no transaction.
-  record.put(uint64_t{0});  // xl_prev: there is no earlier record.
-  record.put(kCheckpointShutdown);
+  record.put(static_cast<uint32_t>(kWalRecordHeaderSize + kShortDataHeaderSize + data.size()));
+  record.put(uint32_t{0});  // xl_xid
+  record.put(previous);
+  record.put(type);
   record.put(kXlogResourceManager);
   record.put(uint16_t{0});
   record.put(uint32_t{0});  // xl_crc, filled in below.
   record.put(kShortDataId);
-  record.put(static_cast<uint8_t>(kCheckpointSize));
-  record.put_raw(checkpoint.encode());
+  record.put(static_cast<uint8_t>(data.size()));
+  record.put_raw(data);
 
   Bytes bytes = std::move(record).take();
   store_little(&bytes[kWalRecordCrcOffset], wal_record_crc(bytes));
+  bytes.resize(align_maximally(bytes.size()));
   return bytes;
 }
 
@@ -52,22 +59,33 @@ std::string wal_segment_name(uint32_t timeline, Lsn lsn, uint32_t wal_segment_si
                      segment % segments_per_high_half);
 }
 
-Lsn next_segment_checkpoint(Lsn lsn, uint32_t wal_segment_size) {
-  return {(lsn.value / wal_segment_size + 1) * wal_segment_size + kLongWalPageHeaderSize};
+Lsn next_wal_segment(Lsn lsn, uint32_t wal_segment_size) {
+  return {(lsn.value / wal_segment_size + 1) * wal_segment_size};
+}
+
+Lsn next_segment_checkpoint(Lsn lsn, uint32_t wal_segment_size, bool is_marked) {
+  return {next_wal_segment(lsn, wal_segment_size).value + kLongWalPageHeaderSize +
+          (is_marked ? kMarkRecordSize : 0)};
 }
 
 Bytes shutdown_checkpoint_page(const ShutdownCheckpoint& shutdown) {
+  const Lsn start = wal_page_of(shutdown.lsn);
   ByteWriter page;
   page.put(wal_format_15().page_magic);
   page.put(WalPageHeader::kLong);
   page.put(shutdown.checkpoint.timeline);
-  page.put(shutdown.lsn.value - kLongWalPageHeaderSize);
+  page.put(start);
   page.put(uint32_t{0});  // xlp_rem_len: no record is continued from before.
   page.put(uint32_t{0});
   page.put(shutdown.system_identifier);
   page.put(shutdown.wal_segment_size);
   page.put(kWalBlockSize);
-  page.put_raw(checkpoint_record(shutdown.checkpoint));
+  Lsn previous;
+  if (shutdown.mark) {
+    previous = {start.value + page.size()};
+    page.put_raw(xlog_record(RestoreMark::kRecordType, {}, shutdown.mark->encode()));
+  }
+  page.put_raw(xlog_record(kCheckpointShutdown, previous, shutdown.checkpoint.encode()));
   page.put_zeros(kWalBlockSize - page.size());
   return std::move(page).take();
 }
@@ -79,9 +97,8 @@ Result<Lsn> checkpoint_record_end(Lsn start, uint32_t wal_segment_size) {
   }
   const Lsn page = wal_page_of(start);
   const uint64_t left_on_page = kWalBlockSize - (position - page.value);
-  const uint64_t size = align_maximally(kRecordSize);
-  position += size;
-  if (size > left_on_page) {
+  position += kCheckpointRecordSize;
+  if (kCheckpointRecordSize > left_on_page) {
     position += wal_page_header_size({page.value + kWalBlockSize}, wal_segment_size);
   }
   return Lsn{position};

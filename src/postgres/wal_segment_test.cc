@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "postgres/test_support/golden_files.h"
+#include "postgres/wal/stream_decoder.h"
 
 namespace varve {
 namespace {
@@ -30,7 +31,7 @@ TEST(WalSegment, IsByteForByteWhatPgResetwalWrites) {
 
 TEST(WalSegment, ARestoredClusterContinuesInAFreshSegment) {
   const auto next = [](uint64_t lsn, uint32_t size) {
-    return next_segment_checkpoint(Lsn{lsn}, size).to_string();
+    return next_segment_checkpoint(Lsn{lsn}, size, false).to_string();
   };
   EXPECT_EQ(next(0x176AC48, kSegmentSize), "0/2000028");
   EXPECT_EQ(next(0x1FFFFFF, kSegmentSize), "0/2000028");
@@ -39,6 +40,41 @@ TEST(WalSegment, ARestoredClusterContinuesInAFreshSegment) {
   EXPECT_EQ(next(0xFFFFFFFF, kSegmentSize), "1/28");
   EXPECT_EQ(next(0x176AC48, 1U << 20), "0/1800028");
   EXPECT_EQ(next(0x176AC48, 1U << 30), "0/40000028");
+}
+
+TEST(WalSegment, TellsWhatItWasRestoredFrom) {
+  const auto control_file = ControlFile::parse(reset_control_file());
+  ASSERT_TRUE(control_file.ok());
+  const Lsn restored{0x176AC48};
+  const RestoreMark mark = {.timeline = {.tenant = {{1, 2, 3}}, .timeline = {{4, 5}}},
+                            .lsn = restored};
+  CheckpointRecord checkpoint = control_file->checkpoint();
+  checkpoint.redo = next_segment_checkpoint(restored, kSegmentSize, true);
+  const Bytes page = shutdown_checkpoint_page({
+      .system_identifier = control_file->system_identifier(),
+      .wal_segment_size = kSegmentSize,
+      .mark = mark,
+      .lsn = checkpoint.redo,
+      .checkpoint = checkpoint,
+  });
+  ASSERT_EQ(page.size(), 8192);
+
+  auto decoder = WalStreamDecoder::create({.position = next_wal_segment(restored, kSegmentSize),
+                                           .wal_segment_size = kSegmentSize,
+                                           .system_identifier = control_file->system_identifier(),
+                                           .timeline = checkpoint.timeline});
+  ASSERT_TRUE(decoder.ok());
+  ByteView input = page;
+  DecodedRecord decoded;
+  const auto first = decoder->next(input);
+  ASSERT_TRUE(first.ok() && *first) << to_string(first);
+  ASSERT_TRUE(decoded.decode(**first).ok());
+  EXPECT_EQ(RestoreMark::find(decoded), mark);
+  const auto second = decoder->next(input);
+  ASSERT_TRUE(second.ok() && *second) << to_string(second);
+  ASSERT_TRUE(decoded.decode(**second).ok());
+  EXPECT_EQ(decoded.start(), checkpoint.redo);
+  EXPECT_EQ(RestoreMark::find(decoded), std::nullopt) << "a checkpoint is none";
 }
 
 TEST(CheckpointRecordEnd, IsAlignedBehindTheRecord) {

@@ -220,6 +220,14 @@ Result<Json> LocalPageService::protect(const NewProtection& protection, const Ca
   return describe(made);
 }
 
+Result<Json> LocalPageService::protect_restored(const RestoredPrimary& restored,
+                                                const CallOptions& call) {
+  VARVE_ASSIGN(const TimelineInfo found, server_->timeline(restored.timeline));
+  VARVE_ASSIGN(const TimelineInfo followed,
+               protection_.protect_restored(found.id, restored.primary, call));
+  return describe(followed);
+}
+
 Result<Json> LocalPageService::unprotect(const std::string& timeline, bool keep_slot,
                                          const CallOptions& call) {
   VARVE_ASSIGN(const TimelineInfo found, server_->timeline(timeline));

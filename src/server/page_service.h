@@ -82,6 +82,13 @@ struct NewProtection {
   std::string primary;
 };
 
+struct RestoredPrimary {
+  // TENANT/TIMELINE: what it was restored from.
+  std::string timeline;
+  // How to reach it, as libpq has it.
+  std::string primary;
+};
+
 struct WaitRequest {
   std::string timeline;  // TENANT/TIMELINE.
   Lsn lsn;
@@ -135,6 +142,10 @@ class PageService {
   // Gives the timeline once it is remote, readable, and streaming.
   virtual Result<Json> protect(const NewProtection& protection, const CallOptions& call,
                                const ByteProgress& progress) = 0;
+  // Has the server follow, with a timeline that is there, the primary that was restored from its
+  // end. Gives the timeline once that streams, and its first WAL is remote.
+  virtual Result<Json> protect_restored(const RestoredPrimary& restored,
+                                        const CallOptions& call) = 0;
   // Ends that; gives the timeline as it stays. The slot at the primary is dropped, unless it is to
   // be kept.
   virtual Result<Json> unprotect(const std::string& timeline, bool keep_slot,

@@ -18,6 +18,10 @@ constexpr char kPrimariesDirectory[] = "primaries";
 constexpr Duration kSlotRelease = std::chrono::seconds(10);
 constexpr Duration kLookAtSlotEvery = std::chrono::milliseconds(100);
 
+std::string slot_name(const TenantTimelineId& id) {
+  return fmt::format("varve_{}", id.timeline);
+}
+
 Result<> drop_slot(const FollowedPrimary& primary, const CallOptions& call) {
   VARVE_ASSIGN(auto connection, ReplicationConnection::connect(primary.connection_string, call));
   const Deadline patience = Deadline::after(kSlotRelease);
@@ -47,6 +51,11 @@ Result<> check_primary(ReplicationConnection& connection, const CallOptions& cal
                     "it is a standby: name its primary, since a standby may be promoted");
 }
 
+Error already_protected(const TenantTimelineId& id) {
+  return make_error(ErrorCode::kConflict,
+                    "timeline {} is protected: end that first, with `varve unprotect`", id);
+}
+
 // Half of the work is to copy, the other half to read what was copied.
 class HalfProgress {
  public:
@@ -74,6 +83,9 @@ class Protection::Undo {
       : protection_(protection), primary_(primary) {}
   ~Undo() {
     if (finished_) return;
+    if (auto follower = protection_.take_follower(primary_.timeline)) {
+      protection_.stop_following(std::move(follower));
+    }
     // Not with the call's own stop request, which is what may have ended it.
     auto undone = drop_slot(primary_, {.deadline = Deadline::after(kSlotRelease)});
     if (undone.ok()) undone = protection_.forget(primary_);
@@ -104,10 +116,17 @@ Protection::Protection(PageServer& server)
 }
 
 Result<> Protection::remember(const FollowedPrimary& primary) {
-  VARVE_TRY(files_.write(primary));
+  {
+    const std::lock_guard lock(mutex_);
+    if (!primaries_.emplace(primary.timeline, primary).second) {
+      return already_protected(primary.timeline);
+    }
+  }
+  auto written = files_.write(primary);
+  if (written.ok()) return {};
   const std::lock_guard lock(mutex_);
-  primaries_[primary.timeline] = primary;
-  return {};
+  primaries_.erase(primary.timeline);
+  return written;
 }
 
 Result<> Protection::forget(const FollowedPrimary& primary) {
@@ -181,6 +200,15 @@ Result<> Protection::start_following(const FollowedPrimary& primary) {
     return make_error(ErrorCode::kNotFound, "timeline {} is gone", primary.timeline);
   }
   const bool by_remote = server_.confirms_remote();
+  const TenantTimelineId id = primary.timeline;
+  const auto was_the_same = [&tenants = server_.tenants(), id,
+                             lsn = primary.restored_at](const TenantTimelineId& other) {
+    // Of a branch that begins there, nothing at or below it is its own.
+    const Lsn before{lsn.value - 1};
+    const auto origin = tenants.origin_of(id, before);
+    const auto others = tenants.origin_of(other, before);
+    return origin.ok() && others.ok() && *origin == *others;
+  };
   auto follower = std::make_unique<Follower>(
       std::move(feed),
       Follower::Options{.primary = primary,
@@ -190,12 +218,22 @@ Result<> Protection::start_following(const FollowedPrimary& primary) {
                               return by_remote ? state->remote_consistent_lsn
                                                : state->manifest.metadata.disk_consistent_lsn;
                             },
+                        .was_the_same = was_the_same,
                         .metrics = &server_.metrics()});
   const std::lock_guard lock(mutex_);
   if (stopped_) return make_error(ErrorCode::kUnavailable, "the server is being stopped");
   failed_.erase(primary.timeline);
   followers_[primary.timeline] = std::move(follower);
   return {};
+}
+
+std::unique_ptr<Follower> Protection::take_follower(const TenantTimelineId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = followers_.find(id);
+  if (found == followers_.end()) return nullptr;
+  std::unique_ptr<Follower> follower = std::move(found->second);
+  followers_.erase(found);
+  return follower;
 }
 
 void Protection::stop_following(std::unique_ptr<Follower> follower) {
@@ -217,7 +255,7 @@ Result<TimelineInfo> Protection::protect(const NewProtection& wanted, const Call
   const TenantTimelineId id{tenant.id, system_random().next_id<TimelineId>()};
   const FollowedPrimary primary{.timeline = id,
                                 .connection_string = wanted.primary,
-                                .slot = fmt::format("varve_{}", id.timeline)};
+                                .slot = slot_name(id)};
   // Before the slot, so that it is found by the next start.
   VARVE_TRY(remember(primary));
   Lsn readable_from;
@@ -228,16 +266,7 @@ Result<TimelineInfo> Protection::protect(const NewProtection& wanted, const Call
   }
   const std::string made = fmt::format("timeline {} is made", id);
   VARVE_TRY(start_following(primary).context(made));
-  // The follower may be taken away meanwhile.
-  for (;;) {
-    const auto status = this->status(id);
-    if (!status) return make_error(ErrorCode::kConflict, "timeline {} is followed no longer", id);
-    if (status->state == FollowState::kStopped) return status->failure->context(made);
-    if (status->state == FollowState::kStreaming && readable_from <= status->ingested) break;
-    VARVE_TRY(
-        call.check(fmt::format("timeline {} is made; waiting for the WAL of its base backup", id)));
-    system_clock().sleep(kLookAtSlotEvery, call.stop);
-  }
+  VARVE_TRY(wait_for(id, readable_from, call).context(made));
   // Before the WAL of the base backup is remote, too, nothing can be restored from there.
   auto made_remote = server_.checkpoint(id, call, {});
   return std::move(made_remote)
@@ -245,6 +274,41 @@ Result<TimelineInfo> Protection::protect(const NewProtection& wanted, const Call
           fmt::format("timeline {} is made and follows its primary; the WAL of its base backup "
                       "is not remote yet",
                       id));
+}
+
+Result<TimelineInfo> Protection::protect_restored(const TenantTimelineId& id,
+                                                  const std::string& connection_string,
+                                                  const CallOptions& call) {
+  VARVE_TRY(check_unprotected(id));
+  VARVE_ASSIGN(auto connection, ReplicationConnection::connect(connection_string, call));
+  VARVE_TRY(check_primary(connection, call).context(connection.peer()));
+  VARVE_ASSIGN(const TimelineInfo timeline, server_.timeline(id.to_string()));
+  const FollowedPrimary primary{.timeline = id,
+                                .connection_string = connection_string,
+                                .slot = slot_name(id),
+                                .restored_at = timeline.last_record_lsn};
+  VARVE_TRY(remember(primary));
+  Undo undo(*this, primary);
+  VARVE_TRY(connection.create_slot(primary.slot, {}, call).context(connection.peer()));
+  VARVE_TRY(start_following(primary));
+  VARVE_TRY(wait_for(id, {primary.restored_at.value + 1}, call));
+  undo.finish();
+  auto made_remote = server_.checkpoint(id, call, {});
+  return std::move(made_remote)
+      .context(fmt::format(
+          "timeline {} follows its primary, and the first WAL of that is not remote yet", id));
+}
+
+// The follower may be taken away meanwhile.
+Result<> Protection::wait_for(const TenantTimelineId& id, Lsn lsn, const CallOptions& call) const {
+  for (;;) {
+    const auto status = this->status(id);
+    if (!status) return make_error(ErrorCode::kConflict, "timeline {} is followed no longer", id);
+    if (status->state == FollowState::kStopped) return *status->failure;
+    if (status->state == FollowState::kStreaming && lsn <= status->ingested) return {};
+    VARVE_TRY(call.check(fmt::format("waiting for the WAL up to {}", lsn)));
+    system_clock().sleep(kLookAtSlotEvery, call.stop);
+  }
 }
 
 Result<TimelineInfo> Protection::make_timeline(const FollowedPrimary& primary,
@@ -294,7 +358,6 @@ Result<TimelineInfo> Protection::make_timeline(const FollowedPrimary& primary,
 Result<> Protection::unprotect(const TenantTimelineId& id, bool keep_slot,
                                const CallOptions& call) {
   FollowedPrimary primary;
-  std::unique_ptr<Follower> follower;
   {
     const std::lock_guard lock(mutex_);
     const auto known = primaries_.find(id);
@@ -302,11 +365,8 @@ Result<> Protection::unprotect(const TenantTimelineId& id, bool keep_slot,
       return make_error(ErrorCode::kNotFound, "timeline {} follows no primary", id);
     }
     primary = known->second;
-    if (const auto found = followers_.find(id); found != followers_.end()) {
-      follower = std::move(found->second);
-      followers_.erase(found);
-    }
   }
+  std::unique_ptr<Follower> follower = take_follower(id);
   const bool was_followed = follower != nullptr;
   if (was_followed) stop_following(std::move(follower));
   auto ended = keep_slot ? Result<>() : give_up_slot(primary, call);
@@ -337,8 +397,7 @@ std::optional<FollowStatus> Protection::status(const TenantTimelineId& id) const
 
 Result<> Protection::check_unprotected(const TenantTimelineId& id) const {
   if (!status(id)) return {};
-  return make_error(ErrorCode::kConflict,
-                    "timeline {} is protected: end that first, with `varve unprotect`", id);
+  return already_protected(id);
 }
 
 }  // namespace varve

@@ -35,6 +35,15 @@ class Protection {
   Result<TimelineInfo> protect(const NewProtection& wanted, const CallOptions& call,
                                const ByteProgress& progress);
 
+  // Follows, with a timeline that is there, the primary that was restored from where it ends: this
+  // timeline, or one that was the same then. Gives the timeline once it is streaming, and the first
+  // of that is remote. After an error nobody is followed, and no slot is there, unless it says
+  // otherwise. Conflict when the timeline follows somebody, InvalidArgument when the server was not
+  // restored from there, NotFound when it has not all its WAL any more.
+  Result<TimelineInfo> protect_restored(const TenantTimelineId& id,
+                                        const std::string& connection_string,
+                                        const CallOptions& call);
+
   // The timeline stays as it is then. Unless the slot is to be kept, all that has arrived is
   // brought into the remote storage, and the slot dropped: when that fails, nothing has changed.
   // NotFound when the timeline follows nobody.
@@ -48,10 +57,15 @@ class Protection {
  private:
   class Undo;
 
+  // Conflict when the timeline follows somebody.
   Result<> remember(const FollowedPrimary& primary);
   Result<> forget(const FollowedPrimary& primary);
   Result<> start_following(const FollowedPrimary& primary);
   Result<> give_up_slot(const FollowedPrimary& primary, const CallOptions& call);
+  // Until it is streaming, and all up to `lsn` has come. What ended it, if that happens before.
+  Result<> wait_for(const TenantTimelineId& id, Lsn lsn, const CallOptions& call) const;
+  // Null when nobody is followed.
+  std::unique_ptr<Follower> take_follower(const TenantTimelineId& id);
   // With what was received in files.
   void stop_following(std::unique_ptr<Follower> follower);
   Result<TimelineInfo> make_timeline(const FollowedPrimary& primary, const std::string& name,

@@ -21,12 +21,20 @@ SnapshotRequest snapshot_request(const RestoreRequest& request) {
               target.has_filename() ? target.parent_path() : target.parent_path().parent_path()};
 }
 
+Result<TenantTimelineId> timeline_id_of(const Json& timeline) {
+  TenantTimelineId id;
+  VARVE_ASSIGN(id.tenant, TenantId::parse(timeline.at("tenant_id").get<std::string>()));
+  VARVE_ASSIGN(id.timeline, TimelineId::parse(timeline.at("timeline_id").get<std::string>()));
+  return id;
+}
+
 Result<RestoreReport> restore(TimelineSnapshot& snapshot, const RestoreRequest& request,
                               const ProgressCallback& progress) {
   RestoreReport report{.timeline = snapshot.timeline(), .summary = {}, .fetched = {}};
-  VARVE_ASSIGN(report.summary,
-               export_data_directory(snapshot, snapshot.lsn(), absolute_target(request),
-                                     request.options, progress));
+  ExportOptions options = request.options;
+  VARVE_ASSIGN(options.timeline, timeline_id_of(report.timeline));
+  VARVE_ASSIGN(report.summary, export_data_directory(snapshot, snapshot.lsn(),
+                                                     absolute_target(request), options, progress));
   VARVE_ASSIGN(report.fetched, snapshot.fetched());
   return report;
 }

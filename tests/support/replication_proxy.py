@@ -74,14 +74,15 @@ def cut_message(marker):
 
 
 class Hold:
-    """A fault: from the first message of a base backup's files on, nothing comes any more."""
+    """A fault: from the first message of that kind on, nothing comes any more."""
 
-    def __init__(self):
+    def __init__(self, kind=ARCHIVE):
+        self.kind = kind
         self.reached = threading.Event()
         self.released = threading.Event()
 
     def __call__(self, content):
-        if content.startswith(ARCHIVE):
+        if content.startswith(self.kind):
             self.reached.set()
             self.released.wait()
         return content

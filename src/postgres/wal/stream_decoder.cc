@@ -9,8 +9,6 @@
 namespace varve {
 namespace {
 
-// src/include/access/rmgr.h and rmgrlist.h: RM_XLOG_ID, and the range that belongs to nobody.
-constexpr uint8_t kXlogResourceManager = 0;
 // src/include/catalog/pg_control.h.
 constexpr uint8_t kSwitch = 0x40;               // XLOG_SWITCH
 constexpr uint8_t kOverwriteContrecord = 0xD0;  // XLOG_OVERWRITE_CONTRECORD

@@ -23,6 +23,9 @@ struct WalRecord {
   ByteView bytes;
 };
 
+// RM_XLOG_ID of src/include/access/rmgrlist.h.
+inline constexpr uint8_t kXlogResourceManager = 0;
+
 struct WalRecordHeader {
   uint32_t total_length = 0;
   uint32_t transaction = 0;

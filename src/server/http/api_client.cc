@@ -281,6 +281,14 @@ Result<Json> ApiClient::protect(const NewProtection& protection, const CallOptio
   return connection_->result_of(begun, call, progress);
 }
 
+Result<Json> ApiClient::protect_restored(const RestoredPrimary& restored,
+                                         const CallOptions& call) {
+  VARVE_ASSIGN(const std::string path, timeline_path(restored.timeline));
+  VARVE_ASSIGN(const Json begun,
+               connection_->send("POST", path + "/protect", {{"primary", restored.primary}}));
+  return connection_->result_of(begun, call, {});
+}
+
 Result<Json> ApiClient::unprotect(const std::string& timeline, bool keep_slot,
                                   const CallOptions& call) {
   VARVE_ASSIGN(const std::string path, timeline_path(timeline));

@@ -37,6 +37,7 @@ class ApiClient : public PageService {
   Result<Json> delete_timeline(const std::string& timeline) override;
   Result<Json> protect(const NewProtection& protection, const CallOptions& call,
                        const ByteProgress& progress) override;
+  Result<Json> protect_restored(const RestoredPrimary& restored, const CallOptions& call) override;
   Result<Json> unprotect(const std::string& timeline, bool keep_slot,
                          const CallOptions& call) override;
   Result<Json> status(const std::optional<std::string>& timeline) override;

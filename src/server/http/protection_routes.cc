@@ -17,6 +17,16 @@ Result<Answer> protect(PageService& service, ApiState& state, const Request& req
       });
 }
 
+Result<Answer> protect_restored(PageService& service, ApiState& state, const Request& request) {
+  VARVE_ASSIGN(const JsonBody body, JsonBody::parse(request.body, {"primary"}));
+  RestoredPrimary restored{.timeline = timeline_address(request), .primary = {}};
+  VARVE_ASSIGN(restored.primary, body.required_text("primary"));
+  VARVE_TRY(service.timeline(restored.timeline));
+  return state.operations.start([&service, restored](const CallOptions& call, const ByteProgress&) {
+    return service.protect_restored(restored, call);
+  });
+}
+
 Result<Answer> unprotect(PageService& service, ApiState& state, const Request& request) {
   VARVE_ASSIGN(const JsonBody body, JsonBody::parse(request.body, {"keep_slot"}));
   VARVE_ASSIGN(const auto keep_slot, body.flag("keep_slot"));
@@ -34,6 +44,10 @@ void add_protection_routes(Routes& routes, PageService& service, ApiState& state
   routes.push_back(
       {"POST", "/v1/tenants/{tenant}/protect",
        [&service, &state](const Request& request) { return protect(service, state, request); }});
+  routes.push_back({"POST", "/v1/tenants/{tenant}/timelines/{timeline}/protect",
+                    [&service, &state](const Request& request) {
+                      return protect_restored(service, state, request);
+                    }});
   routes.push_back(
       {"POST", "/v1/tenants/{tenant}/timelines/{timeline}/unprotect",
        [&service, &state](const Request& request) { return unprotect(service, state, request); }});

@@ -81,6 +81,10 @@ class FakePageService : public PageService {
                               {"name", protection.name},
                               {"primary", protection.primary}});
   }
+  Result<Json> protect_restored(const RestoredPrimary& restored, const CallOptions&) override {
+    return answer("protect_restored",
+                  {{"timeline", restored.timeline}, {"primary", restored.primary}});
+  }
   Result<Json> unprotect(const std::string& timeline, bool keep_slot, const CallOptions&) override {
     return answer("unprotect", {{"timeline", timeline}, {"keep_slot", keep_slot}});
   }
