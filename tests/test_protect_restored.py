@@ -66,7 +66,6 @@ def test_after_a_disaster_the_history_goes_on(server, primary):
             middle = write(restored, 3000)
             second = restored.dump()
             restored.sql("VACUUM FULL written; CREATE INDEX ON written (i)")
-            restored.sql("CREATE DATABASE later STRATEGY file_copy")
             daemon.process.kill()
             daemon.process.wait()
             write(restored, 10)

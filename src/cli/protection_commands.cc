@@ -14,8 +14,8 @@ namespace {
 Result<> protect(const CommonOptions& common, const NewProtection& wanted) {
   const bool is_restored = wanted.tenant.contains('/');
   if (is_restored && !wanted.name.empty()) {
-    return make_error(ErrorCode::kInvalidArgument,
-                      "--name is for a new timeline, and {} is one that is there", wanted.tenant);
+    throw CLI::ValidationError(
+        "--name", fmt::format("is for a new timeline, and {} is one that is there", wanted.tenant));
   }
   const auto protect_by = [&](PageService& service) -> Result<> {
     Json made;

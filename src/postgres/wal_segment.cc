@@ -23,7 +23,7 @@ constexpr uint32_t record_size(uint32_t data_size) {
 }
 constexpr uint32_t kCheckpointRecordSize = record_size(kCheckpointSize);
 constexpr uint32_t kMarkRecordSize = record_size(RestoreMark::kSize);
-static_assert(std::max(kCheckpointSize, RestoreMark::kSize) < 256, "the short form holds it");
+static_assert(kCheckpointSize < 256 && RestoreMark::kSize < 256, "the short form holds them");
 
 // Of no transaction. `previous` is invalid for the first record.
 Bytes xlog_record(uint8_t type, Lsn previous, ByteView data) {

@@ -67,11 +67,13 @@ TEST(WalSegment, TellsWhatItWasRestoredFrom) {
   ByteView input = page;
   DecodedRecord decoded;
   const auto first = decoder->next(input);
-  ASSERT_TRUE(first.ok() && *first) << to_string(first);
+  ASSERT_TRUE(first.ok()) << first.error().message();
+  ASSERT_TRUE(*first);
   ASSERT_TRUE(decoded.decode(**first).ok());
   EXPECT_EQ(RestoreMark::find(decoded), mark);
   const auto second = decoder->next(input);
-  ASSERT_TRUE(second.ok() && *second) << to_string(second);
+  ASSERT_TRUE(second.ok()) << second.error().message();
+  ASSERT_TRUE(*second);
   ASSERT_TRUE(decoded.decode(**second).ok());
   EXPECT_EQ(decoded.start(), checkpoint.redo);
   EXPECT_EQ(RestoreMark::find(decoded), std::nullopt) << "a checkpoint is none";
