@@ -20,8 +20,9 @@ Result<> protect(const CommonOptions& common, const NewProtection& wanted) {
   const auto protect_by = [&](PageService& service) -> Result<> {
     Json made;
     if (is_restored) {
-      VARVE_ASSIGN(made, service.protect_restored(
-                             {.timeline = wanted.tenant, .primary = wanted.primary}, common.call()));
+      VARVE_ASSIGN(made,
+                   service.protect_restored({.timeline = wanted.tenant, .primary = wanted.primary},
+                                            common.call()));
     } else {
       ProgressDisplay copying("protect: base backup");
       VARVE_ASSIGN(made, service.protect(wanted, common.call(), [&](uint64_t done, uint64_t total) {
@@ -48,17 +49,17 @@ void add_protect(const Command& root) {
   const Command command =
       root.leaf("protect", "Back up a running primary from now on: base backup, then its WAL");
   command.app
-      ->add_option("TENANT[/TIMELINE]", wanted->tenant,
-                   "ID or name; with a timeline: the primary was restored from it, and goes on with "
-                   "it")
+      ->add_option(
+          "TENANT[/TIMELINE]", wanted->tenant,
+          "ID or name; with a timeline: the primary was restored from it, and goes on with "
+          "it")
       ->required();
   command.app
       ->add_option("--primary", wanted->primary,
                    "How to reach it, as libpq has it: \"host=... user=...\" or postgresql://..., a "
                    "role with REPLICATION. The password is better kept in a .pgpass file")
       ->required();
-  command.app->add_option("--name", wanted->name,
-                          "Of the new timeline, unique within the tenant");
+  command.app->add_option("--name", wanted->name, "Of the new timeline, unique within the tenant");
   command.with_work_directory().with_serve_settings().with_json().run(
       [&common = *command.common, wanted] { return protect(common, *wanted); });
 }

@@ -155,8 +155,8 @@ class Exporter {
   Result<ExportSummary> run() && {
     summary_.lsn = lsn_;
     summary_.system_identifier = facts_.control_file.system_identifier();
-    summary_.checkpoint_lsn = next_segment_checkpoint(
-        lsn_, facts_.control_file.wal_segment_size(), options_.timeline.has_value());
+    summary_.checkpoint_lsn = next_segment_checkpoint(lsn_, facts_.control_file.wal_segment_size(),
+                                                      options_.timeline.has_value());
     VARVE_TRY(collect_forks());
     VARVE_TRY(make_directories());
     VARVE_TRY(write_relation_maps());

@@ -1,6 +1,6 @@
-// The one WAL segment of a restored data directory, which holds the record of a shutdown checkpoint,
-// as pg_resetwal leaves it, and before that the mark of the restore; and arithmetic on WAL
-// positions.
+// The one WAL segment of a restored data directory, which holds the record of a shutdown
+// checkpoint, as pg_resetwal leaves it, and before that the mark of the restore; and arithmetic on
+// WAL positions.
 //
 // Facts: src/include/access/xlog_internal.h, xlogrecord.h, src/bin/pg_resetwal/pg_resetwal.c.
 #pragma once

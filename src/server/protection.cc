@@ -253,9 +253,8 @@ Result<TimelineInfo> Protection::protect(const NewProtection& wanted, const Call
   VARVE_ASSIGN(auto connection, ReplicationConnection::connect(wanted.primary, call));
   VARVE_TRY(check_primary(connection, call).context(connection.peer()));
   const TenantTimelineId id{tenant.id, system_random().next_id<TimelineId>()};
-  const FollowedPrimary primary{.timeline = id,
-                                .connection_string = wanted.primary,
-                                .slot = slot_name(id)};
+  const FollowedPrimary primary{
+      .timeline = id, .connection_string = wanted.primary, .slot = slot_name(id)};
   // Before the slot, so that it is found by the next start.
   VARVE_TRY(remember(primary));
   Lsn readable_from;

@@ -226,6 +226,10 @@ class LayerCache::Cursor : public VersionCursor {
 };
 
 Result<VersionCursorPointer> LayerCache::cursor(const LayerEntry& layer, const KeyRange& range) {
+  {
+    const std::lock_guard lock(mutex_);
+    position_ = range.start;
+  }
   auto cursor = std::make_unique<Cursor>(*this, layer, range);
   VARVE_TRY(cursor->start());
   return VersionCursorPointer(std::move(cursor));
@@ -302,12 +306,26 @@ std::list<LayerCache::SlotPointer> LayerCache::take_surplus() {
     if (slot->copy) bytes += slot->copy->present_bytes();
   }
   std::list<SlotPointer> surplus;
-  while (slots_.size() > 1 && !slots_.back()->opening &&
-         (slots_.size() > options_.kept_layers || bytes > options_.kept_bytes)) {
-    if (const Copy& copy = slots_.back()->copy) bytes -= std::min(bytes, copy->present_bytes());
-    surplus.splice(surplus.end(), slots_, std::prev(slots_.end()));
+  const auto is_too_much = [&] {
+    return slots_.size() > options_.kept_layers || bytes > options_.kept_bytes;
+  };
+  for (auto last = slots_.end(); is_too_much() && std::prev(last) != slots_.begin();) {
+    const auto slot = std::prev(last);
+    if (!is_dispensable(**slot)) {
+      last = slot;
+      continue;
+    }
+    if (const Copy& copy = (*slot)->copy) bytes -= std::min(bytes, copy->present_bytes());
+    surplus.splice(surplus.end(), slots_, slot);
   }
   return surplus;
+}
+
+// To give up a layer that is about to be read again, by each of many small scans, would be to fetch
+// it as often.
+bool LayerCache::is_dispensable(const Slot& slot) const {
+  if (slot.opening) return false;
+  return options_.pattern == ReadPattern::kOnDemand || slot.name.keys.end <= position_;
 }
 
 Result<std::filesystem::path> LayerCache::scratch_directory() {

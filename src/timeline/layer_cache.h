@@ -21,12 +21,13 @@ namespace varve {
 
 enum class ReadPattern {
   kOnDemand,    // Here and there: only what is read is fetched.
-  kEverything,  // All of it, sooner or later: layers are fetched whole, in as few requests as can
-                // be.
+  kEverything,  // All of it, sooner or later, about in the order of keys: layers are fetched
+                // whole, in as few requests as can be, and kept until their keys are passed.
 };
 
 // Thread-safe. Of a layer that is not in the timeline's directory, a partial copy is kept in a
-// scratch directory. Their number and size are bounded, the least recently used going first.
+// scratch directory. Their number and size are bounded, the least recently used going first; where
+// everything is read, only those go whose keys were passed.
 class LayerCache {
  public:
   struct Options {
@@ -110,12 +111,15 @@ class LayerCache {
   void note_remote_use(const Slot& slot) const;
   std::list<SlotPointer>::iterator find_slot(const LayerName& layer);
   std::list<SlotPointer> take_surplus();
+  bool is_dispensable(const Slot& slot) const;
 
   const Options options_;
   const std::shared_ptr<FetchCounters> counters_ = std::make_shared<FetchCounters>();
   mutable std::mutex mutex_;
   std::condition_variable opened_;
   std::list<SlotPointer> slots_;  // Most recently used first.
+  // Where the last cursor began.
+  Key position_ = Key::min();
   std::map<LayerName, Timestamp> uses_;
   // Whose local files were found to be damaged.
   std::set<LayerName> damaged_;

@@ -263,6 +263,25 @@ TEST_F(Reader, B2_TheSizeOfWhatIsKeptIsBounded) {
   EXPECT_EQ(cache.fetched().layers, 4U);
 }
 
+TEST_F(Reader, B2_WhereEverythingIsReadNothingIsFetchedTwice) {
+  auto options = this->options(false, true);
+  options.pattern = ReadPattern::kEverything;
+  options.kept_layers = 1;
+  options.kept_bytes = 1;
+  LayerCache cache(options);
+  const auto read = [&](size_t i, const Key& from) {
+    EXPECT_TRUE(cache.cursor(local_.manifest.layers[i], {from, Key::max()}).ok());
+  };
+  // As by two small scans, each of which needs both.
+  for (const size_t i : {0, 1, 0, 1}) read(i, Key::min());
+  EXPECT_EQ(cache.fetched().layers, 2U);
+  // Their keys are passed.
+  read(2, local_.manifest.layers[2].name.keys.start);
+  EXPECT_EQ(cache.fetched().layers, 3U);
+  read(0, Key::min());
+  EXPECT_EQ(cache.fetched().layers, 4U);
+}
+
 TEST_F(Reader, AFailedFetchIsTriedAfreshByWhoeverAsksNext) {
   LayerCache cache(options(false, true));
   fail({{.operation = Operation::kGet, .fault = Fault::fail_before()}});

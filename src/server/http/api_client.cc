@@ -281,8 +281,7 @@ Result<Json> ApiClient::protect(const NewProtection& protection, const CallOptio
   return connection_->result_of(begun, call, progress);
 }
 
-Result<Json> ApiClient::protect_restored(const RestoredPrimary& restored,
-                                         const CallOptions& call) {
+Result<Json> ApiClient::protect_restored(const RestoredPrimary& restored, const CallOptions& call) {
   VARVE_ASSIGN(const std::string path, timeline_path(restored.timeline));
   VARVE_ASSIGN(const Json begun,
                connection_->send("POST", path + "/protect", {{"primary", restored.primary}}));
