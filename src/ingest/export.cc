@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "ingest/auxiliary_file_restorer.h"
 #include "ingest/block_file_writer.h"
+#include "ingest/relation_restorer.h"
+#include "ingest/scanned_value.h"
 #include "ingest/target_directory.h"
 #include "postgres/key_space.h"
 #include "postgres/page.h"
@@ -55,6 +58,12 @@ std::optional<SystemUser> default_owner() {
   return postgres.ok() ? std::optional(*postgres) : std::nullopt;
 }
 
+size_t thread_count(const ExportOptions& options) {
+  constexpr size_t kMostByDefault = 8;
+  if (options.threads > 0) return options.threads;
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMostByDefault);
+}
+
 // What decides how everything else is written; read before anything is.
 struct ClusterFacts {
   ControlFile control_file;
@@ -71,13 +80,6 @@ Result<Bytes> get_required(VersionSource& source, const Fields& fields, Lsn lsn)
         fmt::format("the {} is not stored at {}", describe(make_key(fields)), lsn));
   }
   return value;
-}
-
-template <typename Fields>
-Result<Fields> fields_of(const Key& key) {
-  VARVE_ASSIGN(const KeyFields fields, parse_key(key));
-  if (const Fields* typed = std::get_if<Fields>(&fields)) return *typed;
-  return make_error(ErrorCode::kInternal, "{} came from a scan of another range", describe(key));
 }
 
 Result<ClusterFacts> read_cluster_facts(VersionSource& source, Lsn lsn) {
@@ -134,11 +136,6 @@ Result<std::map<uint32_t, std::filesystem::path>> resolve_mappings(
   return locations;
 }
 
-struct StoredFork {
-  RelationForkTag tag;
-  uint32_t blocks = 0;
-};
-
 class Exporter {
  public:
   Exporter(VersionSource& source, Lsn lsn, const ExportOptions& options,
@@ -184,9 +181,6 @@ class Exporter {
 
   Result<> advance(uint64_t bytes) {
     progress_.bytes_done += bytes;
-    unreported_ += bytes;
-    if (unreported_ < WriteBuffer::kCapacity) return {};
-    unreported_ = 0;
     report();
     return check_stop();
   }
@@ -203,7 +197,7 @@ class Exporter {
           auto blocks = decode_block_count(image);
           if (!blocks.ok()) return blocks.error().context(describe(key));
           forks_.push_back({.tag = fields.fork, .blocks = *blocks});
-          // An init fork is written twice: see write_unlogged.
+          // An init fork is written twice: see RelationRestorer.
           const uint64_t copies = fields.fork.fork == RelationFork::kInit ? 2 : 1;
           progress_.bytes_total += copies * *blocks * kBlockSize;
           return {};
@@ -246,100 +240,22 @@ class Exporter {
   }
 
   Result<> write_relations() {
-    for (auto first = forks_.begin(); first != forks_.end();) {
-      const RelationTag relation = first->tag.relation;
-      const auto end = std::find_if(first, forks_.end(), [&](const StoredFork& fork) {
-        return fork.tag.relation != relation;
-      });
-      const auto written = (end - 1)->tag.fork == RelationFork::kInit ? write_unlogged(*(end - 1))
-                                                                      : write_logged({first, end});
-      if (!written.ok()) return written.error();
-      ++summary_.relations;
-      VARVE_TRY(check_stop());
-      first = end;
+    RelationRestorer restorer(source_, target_,
+                              {.lsn = lsn_,
+                               .checksums = facts_.control_file.has_data_checksums(),
+                               .advance =
+                                   [this](uint64_t bytes) {
+                                     summary_.bytes += bytes;
+                                     return advance(bytes);
+                                   },
+                               .stop = options_.stop,
+                               .threads = thread_count(options_)});
+    for (auto fork = forks_.begin(); fork != forks_.end(); ++fork) {
+      if (fork == forks_.begin() || fork->tag.relation != (fork - 1)->tag.relation) {
+        ++summary_.relations;
+      }
     }
-    return {};
-  }
-
-  BlockFileWriter fork_writer(const RelationForkTag& tag, uint32_t blocks, WriteBuffer& buffer) {
-    return {target_, buffer,
-            BlockFileWriter::Layout{.blocks = blocks,
-                                    .blocks_per_file = kBlocksPerSegment,
-                                    .path = [tag](uint32_t segment) { return tag.path(segment); }}};
-  }
-
-  // The forks of one relation follow each other in key order, so one scan reads them all.
-  Result<> write_logged(std::span<const StoredFork> forks) {
-    auto current = forks.begin();
-    std::optional<BlockFileWriter> writer;
-    const auto start_fork = [&] { writer = fork_writer(current->tag, current->blocks, buffer_); };
-    start_fork();
-    const auto finish_fork = [&]() -> Result<> {
-      VARVE_TRY(writer->finish());
-      if (++current != forks.end()) start_fork();
-      return {};
-    };
-    if (std::ranges::any_of(forks, [](const StoredFork& fork) { return fork.blocks > 0; })) {
-      const auto add = [&](const Key& key, ByteView image) -> Result<> {
-        VARVE_ASSIGN(const RelationBlockKey fields, fields_of<RelationBlockKey>(key));
-        while (current != forks.end() && current->tag < fields.fork) VARVE_TRY(finish_fork());
-        // Beyond the end lie blocks from before the relation was truncated.
-        if (current == forks.end() || current->tag != fields.fork ||
-            fields.block >= current->blocks) {
-          return {};
-        }
-        return write_page(*writer, fields, image);
-      };
-      VARVE_TRY(source_.scan(blocks_of(forks), lsn_, add));
-    }
-    while (current != forks.end()) VARVE_TRY(finish_fork());
-    return {};
-  }
-
-  // An unlogged relation starts from its init fork: the server copies it only in a recovery, and
-  // there is none.
-  Result<> write_unlogged(const StoredFork& init) {
-    RelationForkTag main = init.tag;
-    main.fork = RelationFork::kMain;
-    BlockFileWriter init_writer = fork_writer(init.tag, init.blocks, buffer_);
-    BlockFileWriter main_writer = fork_writer(main, init.blocks, second_buffer_);
-    if (init.blocks > 0) {
-      const auto add = [&](const Key& key, ByteView image) -> Result<> {
-        VARVE_ASSIGN(const RelationBlockKey fields, fields_of<RelationBlockKey>(key));
-        VARVE_TRY(write_page(init_writer, fields, image));
-        return write_page(main_writer, fields, image);
-      };
-      VARVE_TRY(source_.scan(blocks_of({&init, 1}), lsn_, add));
-    }
-    VARVE_TRY(init_writer.finish());
-    return main_writer.finish();
-  }
-
-  static KeyRange blocks_of(std::span<const StoredFork> forks) {
-    const StoredFork& last = forks.back();
-    return {.start = make_key(RelationBlockKey{forks.front().tag, 0}),
-            .end = last.blocks == 0 ? make_key(RelationBlockKey{last.tag, 0})
-                                    : make_key(RelationBlockKey{last.tag, last.blocks - 1}).next()};
-  }
-
-  Result<> write_page(BlockFileWriter& writer, const RelationBlockKey& fields, ByteView image) {
-    VARVE_TRY(check_block_size(make_key(fields), image));
-    if (page_lsn(image) > lsn_) {
-      return make_error(ErrorCode::kCorrupted, "{} at {} holds changes up to {}",
-                        describe(make_key(fields)), lsn_, page_lsn(image));
-    }
-    VARVE_ASSIGN(const auto place, writer.place(fields.block));
-    std::ranges::copy(image, place.begin());
-    // A page that redo made bears the checksum of an earlier state.
-    if (facts_.control_file.has_data_checksums()) set_page_checksum(place, fields.block);
-    summary_.bytes += image.size();
-    return advance(image.size());
-  }
-
-  static Result<> check_block_size(const Key& key, ByteView image) {
-    if (image.size() == kBlockSize) return {};
-    return make_error(ErrorCode::kCorrupted, "{} has {} bytes instead of {}", describe(key),
-                      image.size(), kBlockSize);
+    return restorer.restore(forks_);
   }
 
   Result<> write_slrus() {
@@ -451,10 +367,8 @@ class Exporter {
   TargetDirectory target_;
   std::vector<StoredFork> forks_;
   WriteBuffer buffer_;
-  WriteBuffer second_buffer_;
   ExportSummary summary_;
   Progress progress_;
-  uint64_t unreported_ = 0;
 };
 
 }  // namespace

@@ -126,11 +126,15 @@ Result<> TargetDirectory::make_directory(const std::string& path) {
     VARVE_TRY(make_directory(path.substr(0, slash)));
     if (::mkdir(absolute.c_str(), 0700) != 0) return failed("create", absolute);
   }
-  created_.push_back(absolute);
+  note_directory(absolute);
   VARVE_ASSIGN(const File directory, File::open(absolute, O_RDONLY | O_DIRECTORY));
-  VARVE_TRY(take_permissions(directory.descriptor(), absolute, permissions_.directory_mode));
-  unsynced_directories_.push_back(absolute);
-  return {};
+  return take_permissions(directory.descriptor(), absolute, permissions_.directory_mode);
+}
+
+void TargetDirectory::note_directory(const std::filesystem::path& path) {
+  const std::lock_guard lock(mutex_);
+  created_.push_back(path);
+  unsynced_directories_.push_back(path);
 }
 
 Result<File> TargetDirectory::create_file(const std::string& path, mode_t mode) {
@@ -142,12 +146,17 @@ Result<File> TargetDirectory::create_file(const std::string& path, mode_t mode) 
     opened = File::open(absolute, kFlags);
   }
   if (!opened.ok()) return opened;
-  created_.push_back(absolute);
-  unsynced_files_.push_back(absolute);
-  ++file_count_;
+  note_file(absolute);
   VARVE_TRY(take_permissions(opened->descriptor(), absolute,
                              (mode | 0600) & permissions_.directory_mode));
   return opened;
+}
+
+void TargetDirectory::note_file(const filesystem::path& path) {
+  const std::lock_guard lock(mutex_);
+  created_.push_back(path);
+  unsynced_files_.push_back(path);
+  ++file_count_;
 }
 
 Result<> TargetDirectory::write_file(const std::string& path, ByteView content) {

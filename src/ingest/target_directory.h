@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -16,7 +17,8 @@
 
 namespace varve {
 
-// Not thread-safe. Paths are relative to the directory, unless they are named location.
+// Not thread-safe, but for create_file() in directories that are there. Paths are relative to the
+// directory, unless they are named location.
 class TargetDirectory {
  public:
   struct Permissions {
@@ -62,8 +64,13 @@ class TargetDirectory {
   Result<> take_permissions(int descriptor, const std::filesystem::path& path, mode_t mode) const;
   void remove_created() noexcept;
 
+  void note_file(const std::filesystem::path& path);
+  void note_directory(const std::filesystem::path& path);
+
   std::filesystem::path root_;
   Permissions permissions_;
+  // Of what follows, while files are created.
+  std::mutex mutex_;
   // Absolute, in the order of their creation. A directory that was there before is only synced.
   std::vector<std::filesystem::path> created_;
   std::vector<std::filesystem::path> unsynced_files_;

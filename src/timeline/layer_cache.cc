@@ -171,7 +171,17 @@ Result<LayerCache::Copy> LayerCache::make_copy(const LayerEntry& layer) {
 class LayerCache::Cursor : public VersionCursor {
  public:
   Cursor(LayerCache& cache, LayerEntry layer, const KeyRange& range)
-      : cache_(cache), layer_(std::move(layer)), range_(range) {}
+      : cache_(cache), layer_(std::move(layer)), range_(range) {
+    const std::lock_guard lock(cache_.mutex_);
+    place_ = cache_.reading_.insert(range_.start);
+    cache_.last_position_ = range_.start;
+  }
+  ~Cursor() override {
+    const std::lock_guard lock(cache_.mutex_);
+    cache_.reading_.erase(place_);
+  }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
 
   Result<> start() {
     VARVE_ASSIGN(reader_, cache_.get(layer_));
@@ -218,6 +228,7 @@ class LayerCache::Cursor : public VersionCursor {
   LayerCache& cache_;
   const LayerEntry layer_;
   const KeyRange range_;
+  std::multiset<Key>::iterator place_;
   // Destroyed after the cursor that reads it.
   Reader reader_;
   VersionCursorPointer at_;
@@ -226,10 +237,6 @@ class LayerCache::Cursor : public VersionCursor {
 };
 
 Result<VersionCursorPointer> LayerCache::cursor(const LayerEntry& layer, const KeyRange& range) {
-  {
-    const std::lock_guard lock(mutex_);
-    position_ = range.start;
-  }
   auto cursor = std::make_unique<Cursor>(*this, layer, range);
   VARVE_TRY(cursor->start());
   return VersionCursorPointer(std::move(cursor));
@@ -325,7 +332,8 @@ std::list<LayerCache::SlotPointer> LayerCache::take_surplus() {
 // it as often.
 bool LayerCache::is_dispensable(const Slot& slot) const {
   if (slot.opening) return false;
-  return options_.pattern == ReadPattern::kOnDemand || slot.name.keys.end <= position_;
+  if (options_.pattern == ReadPattern::kOnDemand) return true;
+  return slot.name.keys.end <= (reading_.empty() ? last_position_ : *reading_.begin());
 }
 
 Result<std::filesystem::path> LayerCache::scratch_directory() {

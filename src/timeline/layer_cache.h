@@ -118,8 +118,9 @@ class LayerCache {
   mutable std::mutex mutex_;
   std::condition_variable opened_;
   std::list<SlotPointer> slots_;  // Most recently used first.
-  // Where the last cursor began.
-  Key position_ = Key::min();
+  // Where those cursors begin that are there; and where the last one did.
+  std::multiset<Key> reading_;
+  Key last_position_ = Key::min();
   std::map<LayerName, Timestamp> uses_;
   // Whose local files were found to be damaged.
   std::set<LayerName> damaged_;
