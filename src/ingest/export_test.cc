@@ -103,6 +103,46 @@ TEST_F(Export, TheControlFileSaysShutDownInAFreshWalSegment) {
   EXPECT_EQ(filesystem::file_size(to_ / "pg_wal/000000010000000000000002"), 16U << 20);
 }
 
+TEST_F(Export, ManyThreadsWriteWhatOneWrites) {
+  for (uint32_t relation = 20000; relation < 20060; ++relation) {
+    const uint32_t blocks = relation % 7;
+    for (const RelationFork which : {RelationFork::kMain, RelationFork::kVisibilityMap}) {
+      store_fork(fork(relation, which), blocks);
+      // Some are left out, and some lie beyond the end.
+      for (uint32_t block = 0; block < 9; block += 1 + relation % 2) {
+        store_page(fork(relation, which), block, test_page(block, static_cast<uint8_t>(relation)));
+      }
+    }
+  }
+  store_fork(fork(20070, RelationFork::kInit), 2);
+  store_page(fork(20070, RelationFork::kInit), 1, test_page(1));
+  std::map<std::string, std::string> trees[2];
+  for (const bool many : {false, true}) {
+    to_ = parent_ / (many ? "many" : "one");
+    const auto summary = run({.threads = many ? 5U : 1U});
+    ASSERT_TRUE(summary.ok()) << summary.error().message();
+    EXPECT_EQ(summary->relations, 63U);
+    for (const auto& entry : filesystem::recursive_directory_iterator(to_)) {
+      if (!entry.is_regular_file()) continue;
+      const std::string name = filesystem::relative(entry.path(), to_);
+      trees[many][name] = read_test_file(entry.path());
+    }
+  }
+  EXPECT_GT(trees[0].size(), 122U);
+  EXPECT_TRUE(trees[0] == trees[1]);
+  EXPECT_TRUE(restored("base/5/20070") == std::string(kBlockSize, '\0') + test_page(1));
+}
+
+TEST_F(Export, WhatOneThreadMeetsEndsTheOthers) {
+  for (uint32_t relation = 20000; relation < 20060; ++relation) {
+    store_fork(fork(relation), 1);
+    store_page(fork(relation), 0, test_page(0));
+  }
+  store_page(fork(20030), 0, "short");
+  EXPECT_THAT(refusal(ErrorCode::kCorrupted, {.threads = 5}), HasSubstr("1663/5/20030"));
+  EXPECT_FALSE(filesystem::exists(to_));
+}
+
 TEST_F(Export, TheCountersAreThoseOfTheCheckpointKey) {
   auto checkpoint = CheckpointRecord::parse(store_[CheckpointKey{}]);
   ASSERT_TRUE(checkpoint.ok());
