@@ -177,6 +177,17 @@ def restores(arguments, folder, server, pgbackrest, lsn, expected):
         f"l: back at {lsn}",
         ["contender", "seconds to the files", "to the first answer", "to the end of recovery",
          "times as fast", "MiB stored", "objects stored"], rows)
+    print_requests(server, next(targets), lsn)
+
+
+def print_requests(server, target, lsn):
+    restored = server.varve.json("restore", "acme/main", "--remote", server.remote, "--lsn", lsn,
+                                 "--to", target)
+    shutil.rmtree(target)
+    made = ", ".join(f"{count} {name.upper()}" for name, count in restored["requests"].items()
+                     if count > 0)
+    print(f"A restore of Varve is {made}: {restored['layers_fetched']} layers of "
+          f"{contest.mib(restored['layer_bytes_fetched'])} MiB.\n")
 
 
 def answered(target, seconds, expected):
