@@ -309,6 +309,19 @@ def test_what_is_protected_is_not_taken_away(server, primary):
     assert refused.code == 1 and "varve unprotect" in refused.stderr, refused
 
 
+def test_where_another_server_took_over_nobody_follows_any_more(server, varve, primary):
+    with server.serving():
+        server.protect(primary)
+        server.wait(write(primary))
+        other = ProtectServer.init(varve, server.folder / "other", server.storage)
+        other.succeed("tenant", "attach", "acme")
+        write(primary)
+        until(lambda: server.primary()["state"] == "stopped", "it stops")
+        error = server.primary()["error"]
+        assert "is uploaded from here any more" in error and "varve unprotect" in error, error
+        server.succeed("unprotect", "acme/main", "--keep-slot")
+
+
 def test_two_primaries_are_followed_at_once(server, primary, tiny, fast_folder):
     other = new_cluster(tiny, fast_folder / "other")
     with other.running(), server.serving():

@@ -314,6 +314,9 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
     }
     // Not before the first event: a stream may have ended where it was to begin.
     if (feedback_due.passed(clock)) {
+      if (options_.given_up != nullptr) {
+        if (const auto why = options_.given_up()) return *why;
+      }
       VARVE_TRY(send_feedback(connection, control.wal_segment_size()));
       feedback_due = Deadline::after(options_.feedback_interval, clock);
     }

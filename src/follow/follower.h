@@ -52,6 +52,9 @@ class Follower {
     // Where primary.restored_at says that it was restored: whether what that timeline was then is
     // what this one was. Null: this one alone.
     std::function<bool(const TenantTimelineId&)> was_the_same = {};
+    // Why nothing of the timeline will become remote any more, which ends the following; none while
+    // that is not so. Null: it never is.
+    std::function<std::optional<Error>()> given_up = {};
     ReplicationOptions connection = {};
     // How often the primary hears how far this side is.
     Duration feedback_interval = std::chrono::seconds(1);

@@ -56,6 +56,15 @@ Error already_protected(const TenantTimelineId& id) {
                     "timeline {} is protected: end that first, with `varve unprotect`", id);
 }
 
+std::optional<Error> reason_if_given_up(const TimelineStates& states, const TenantTimelineId& id) {
+  const auto known = states.find(id);
+  if (!known || known->state != TimelineSyncState::kEvicted) return {};
+  const auto failure = states.last_failure(id);
+  return make_error(ErrorCode::kInvalidArgument,
+                    "nothing of timeline {} is uploaded from here any more: {}", id,
+                    failure ? failure->message() : "it was given up");
+}
+
 // Half of the work is to copy, the other half to read what was copied.
 class HalfProgress {
  public:
@@ -219,6 +228,8 @@ Result<> Protection::start_following(const FollowedPrimary& primary) {
                                                : state->manifest.metadata.disk_consistent_lsn;
                             },
                         .was_the_same = was_the_same,
+                        .given_up = [&states = server_.tenants().states(),
+                                     id] { return reason_if_given_up(states, id); },
                         .metrics = &server_.metrics()});
   const std::lock_guard lock(mutex_);
   if (stopped_) return make_error(ErrorCode::kUnavailable, "the server is being stopped");
