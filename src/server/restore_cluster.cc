@@ -18,7 +18,10 @@ SnapshotRequest snapshot_request(const RestoreRequest& request) {
   return {.timeline = request.timeline,
           .at = request.at,
           .scratch_parent =
-              target.has_filename() ? target.parent_path() : target.parent_path().parent_path()};
+              target.has_filename() ? target.parent_path() : target.parent_path().parent_path(),
+          // The databases that are named may be a small part of the cluster.
+          .pattern = request.options.databases.empty() ? ReadPattern::kEverything
+                                                       : ReadPattern::kOnDemand};
 }
 
 Result<RestoreReport> restore(TimelineSnapshot& snapshot, const RestoreRequest& request,
@@ -42,6 +45,7 @@ Json to_json(const RestoreReport& restore) {
             {"files", restore.summary.files},
             {"relations", restore.summary.relations},
             {"databases", restore.summary.databases},
+            {"empty_databases", restore.summary.empty_databases},
             {"layers_fetched", restore.fetched.layers},
             {"layer_bytes_fetched", restore.fetched.bytes}};
   if (restore.requests) json["requests"] = to_json(*restore.requests);
