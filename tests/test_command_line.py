@@ -21,7 +21,7 @@ COMMANDS = {
     "timeline show": ["--workdir", "--json"],
     "timeline checkpoint": ["--workdir", "--json"],
     "timeline delete": ["--workdir", "--json"],
-    "restore": ["--to", "--lsn", "--remote", "--workdir", "--keep-config", "--json"],
+    "restore": ["--to", "--lsn", "--remote", "--workdir", "--db", "--keep-config", "--json"],
     "status": ["--workdir", "--json"],
     "wait": ["--lsn", "--for", "--timeout", "--workdir"],
     "remote": ["ls", "show", "extract", "verify"],

@@ -130,6 +130,9 @@ def test_only_a_server_that_was_restored_from_its_end_goes_on(server, primary):
         is_refused(server, primary, "was not restored from timeline")
         with running_restored(server, "--lsn", early) as restored:
             is_refused(server, restored, f"as of {early}")
+        # It may lack databases.
+        with running_restored(server, "--db", "postgres") as restored:
+            is_refused(server, restored, "was not restored from timeline")
         server.succeed("timeline", "branch", "acme/main", "--lsn", early, "--name", "aside")
         with running_restored(server) as restored:
             is_refused(server, restored, "ends at", name="aside")

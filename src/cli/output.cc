@@ -29,7 +29,8 @@ void add_fields(const Json& object, const std::string& prefix,
 }  // namespace
 
 void print_json(const Json& json) {
-  fmt::print("{}\n", json.dump());
+  // The names of databases are in any encoding.
+  fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void print_table(const Json& rows, const std::vector<Column>& columns) {

@@ -17,6 +17,7 @@ struct Options {
   std::string to;
   PointOptions at;
   std::vector<std::string> tablespaces;
+  std::vector<std::string> databases;
   bool keep_config = false;
 };
 
@@ -47,9 +48,11 @@ std::string timeline_name(const Json& timeline) {
 }
 
 Result<RestoreReport> restore(const CommonOptions& common, const Options& options) {
-  RestoreRequest request{.timeline = options.timeline,
-                         .to = options.to,
-                         .options = {.keep_config = options.keep_config, .stop = common.stop}};
+  RestoreRequest request{
+      .timeline = options.timeline,
+      .to = options.to,
+      .options = {
+          .databases = options.databases, .keep_config = options.keep_config, .stop = common.stop}};
   VARVE_ASSIGN(request.at, options.at.point());
   for (const std::string& text : options.tablespaces) {
     VARVE_ASSIGN(auto mapping, parse_mapping(text));
@@ -90,6 +93,10 @@ void add_restore_command(const Command& root) {
                    "OLD=NEW: put the tablespace of directory OLD, or with the OID OLD, into NEW "
                    "(default: inside the data directory)")
       ->allow_extra_args(false);
+  command.app
+      ->add_option("--db", options->databases,
+                   "Restore this database, and leave others empty; may be repeated (default: all)")
+      ->allow_extra_args(false);
   command.app->add_flag("--keep-config", options->keep_config,
                         "Keep the source's archiving, replication and subscriptions switched on");
   CLI::Option* work_directory =
@@ -116,6 +123,10 @@ void add_restore_command(const Command& root) {
               options->to, timeline_name(report.timeline), report.summary.lsn,
               format_bytes(report.summary.bytes), report.summary.files, report.summary.databases,
               options->to);
+          if (!report.summary.empty_databases.empty()) {
+            fmt::print("Empty, to be dropped with DROP DATABASE: {}\n",
+                       fmt::join(report.summary.empty_databases, ", "));
+          }
         }
         return {};
       });

@@ -54,6 +54,11 @@ Result<> AuxiliaryFileRestorer::finish(const ServerSettings& settings) {
       configuration_ == Configuration::kHarmless ? with_harmless_settings("") : "");
 }
 
+bool AuxiliaryFileRestorer::is_left_out(std::string_view path) const {
+  const auto directory = DatabaseTag::of_path(path);
+  return starts_recovery(path) || (directory && !databases_.includes(directory->database));
+}
+
 Result<> AuxiliaryFileRestorer::begin(const AuxiliaryFileKey& key, AuxiliaryFileHeader header) {
   if (auxiliary_path_hash(header.path) != key.path_hash) {
     return make_error(ErrorCode::kCorrupted, "{} is that of {}", describe(make_key(key)),
@@ -67,8 +72,8 @@ Result<> AuxiliaryFileRestorer::begin(const AuxiliaryFileKey& key, AuxiliaryFile
                          .text = {}});
   const std::string& path = open_->header.path;
   open_->left = open_->header.size;
+  if (is_left_out(path)) return {};
   if (S_ISDIR(open_->header.mode)) return target_.make_directory(path);
-  if (starts_recovery(path)) return {};
   if (is_settings_file(path) && open_->header.size <= kMaximumSettingsFile) {
     open_->text.emplace();
     return {};

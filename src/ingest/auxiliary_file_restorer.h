@@ -1,10 +1,11 @@
 // Writes the auxiliary files of a restored cluster: configuration made harmless, everything else as
-// it was stored.
+// it was stored; nothing in the directories of databases that are not restored.
 #pragma once
 
 #include <optional>
 
 #include "ingest/configuration.h"
+#include "ingest/database_selection.h"
 #include "ingest/target_directory.h"
 #include "postgres/control_file.h"
 #include "postgres/key_space.h"
@@ -21,9 +22,10 @@ enum class Configuration : uint8_t {
 // Not thread-safe.
 class AuxiliaryFileRestorer {
  public:
-  // `target` must outlive the restorer.
-  AuxiliaryFileRestorer(TargetDirectory& target, Configuration configuration)
-      : target_(target), configuration_(configuration) {}
+  // `target` and `databases` must outlive the restorer.
+  AuxiliaryFileRestorer(TargetDirectory& target, const DatabaseSelection& databases,
+                        Configuration configuration)
+      : target_(target), databases_(databases), configuration_(configuration) {}
 
   // The values of all auxiliary files, in key order. Corrupted when a chunk is missing or damaged.
   Result<> add(const AuxiliaryFileKey& key, ByteView image);
@@ -44,11 +46,13 @@ class AuxiliaryFileRestorer {
     std::optional<std::string> text;
   };
 
+  bool is_left_out(std::string_view path) const;
   Result<> begin(const AuxiliaryFileKey& key, AuxiliaryFileHeader header);
   Result<> complete();
   Result<> write_if_missing(const std::string& path, std::string_view content);
 
   TargetDirectory& target_;
+  const DatabaseSelection& databases_;
   const Configuration configuration_;
   std::optional<OpenFile> open_;
 };

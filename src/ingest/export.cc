@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "ingest/auxiliary_file_restorer.h"
 #include "ingest/block_file_writer.h"
+#include "ingest/database_selection.h"
 #include "ingest/relation_restorer.h"
 #include "ingest/scanned_value.h"
 #include "ingest/target_directory.h"
@@ -141,17 +143,20 @@ class Exporter {
  public:
   Exporter(VersionSource& source, Lsn lsn, const ExportOptions& options,
            const ProgressCallback& progress, ClusterFacts facts,
-           std::map<uint32_t, std::filesystem::path> locations, TargetDirectory target)
+           std::map<uint32_t, std::filesystem::path> locations, DatabaseSelection databases,
+           TargetDirectory target)
       : source_(source),
         lsn_(lsn),
         options_(options),
         report_progress_(progress),
         facts_(std::move(facts)),
         locations_(std::move(locations)),
+        databases_(std::move(databases)),
         target_(std::move(target)) {}
 
   Result<ExportSummary> run() && {
     summary_.lsn = lsn_;
+    summary_.empty_databases = databases_.left_out();
     summary_.system_identifier = facts_.control_file.system_identifier();
     summary_.checkpoint_lsn = next_segment_checkpoint(lsn_, facts_.control_file.wal_segment_size(),
                                                       options_.timeline.has_value());
@@ -191,10 +196,19 @@ class Exporter {
     return make_error(ErrorCode::kCancelled, "the restore was stopped");
   }
 
+  bool is_restored(const DatabaseTag& directory) const {
+    return databases_.includes(directory.database);
+  }
+
   Result<> collect_forks() {
     return source_.scan(
         range_of(KeyKind::kRelationSize), lsn_, [&](const Key& key, ByteView image) -> Result<> {
           VARVE_ASSIGN(const RelationSizeKey fields, fields_of<RelationSizeKey>(key));
+          if (!is_restored(fields.fork.relation.directory)) {
+            // It may have no key of its own.
+            empty_directories_.insert(fields.fork.relation.directory);
+            return {};
+          }
           auto blocks = decode_block_count(image);
           if (!blocks.ok()) return blocks.error().context(describe(key));
           forks_.push_back({.tag = fields.fork, .blocks = *blocks});
@@ -217,6 +231,9 @@ class Exporter {
       VARVE_TRY(target_.make_directory(fmt::format("{}/{}", path, kTablespaceVersionDirectory)));
     }
     VARVE_TRY(target_.write_file("PG_VERSION", as_bytes(version_file_content())));
+    for (const DatabaseTag& directory : empty_directories_) {
+      VARVE_TRY(target_.make_directory(directory.path()));
+    }
     return source_.scan(
         range_of(KeyKind::kDatabaseDirectory), lsn_,
         [&](const Key& key, ByteView image) -> Result<> {
@@ -224,7 +241,7 @@ class Exporter {
           VARVE_ASSIGN(const DatabaseDirectoryFacts facts, DatabaseDirectoryFacts::decode(image));
           const std::string path = fields.directory.path();
           VARVE_TRY(target_.make_directory(path));
-          if (!facts.has_version_file) return {};
+          if (!facts.has_version_file || !is_restored(fields.directory)) return {};
           ++summary_.databases;
           return target_.write_file(path + "/PG_VERSION", as_bytes(version_file_content()));
         });
@@ -234,6 +251,7 @@ class Exporter {
     return source_.scan(
         range_of(KeyKind::kRelationMap), lsn_, [&](const Key& key, ByteView image) -> Result<> {
           VARVE_ASSIGN(const RelationMapKey fields, fields_of<RelationMapKey>(key));
+          if (!is_restored(fields.directory)) return {};
           VARVE_TRY(check_relation_map(image).context(describe(key)));
           return target_.write_file(
               fmt::format("{}/{}", fields.directory.path(), kRelationMapFileName), image);
@@ -244,6 +262,10 @@ class Exporter {
     RelationRestorer restorer(source_, target_,
                               {.lsn = lsn_,
                                .checksums = facts_.control_file.has_data_checksums(),
+                               .change =
+                                   [this](const RelationBlockKey& block, std::span<uint8_t> page) {
+                                     return databases_.mark_left_out(block, page);
+                                   },
                                .advance =
                                    [this](uint64_t bytes) {
                                      summary_.bytes += bytes;
@@ -304,6 +326,7 @@ class Exporter {
         range_of(KeyKind::kTwoPhaseFile), lsn_, [&](const Key& key, ByteView image) -> Result<> {
           VARVE_ASSIGN(const TwoPhaseFileKey fields, fields_of<TwoPhaseFileKey>(key));
           VARVE_TRY(check_two_phase_file(image, fields.transaction));
+          if (!databases_.includes(two_phase_file_database(image))) return {};
           return target_.write_file(
               fmt::format("{}/{}", kTwoPhaseDirectory, two_phase_file_name(fields.transaction)),
               image);
@@ -312,7 +335,8 @@ class Exporter {
 
   Result<> write_auxiliary_files() {
     AuxiliaryFileRestorer restorer(
-        target_, options_.keep_config ? Configuration::kAsStored : Configuration::kHarmless);
+        target_, databases_,
+        options_.keep_config ? Configuration::kAsStored : Configuration::kHarmless);
     const auto add = [&](const Key& key, ByteView image) -> Result<> {
       VARVE_ASSIGN(const AuxiliaryFileKey fields, fields_of<AuxiliaryFileKey>(key));
       VARVE_TRY(restorer.add(fields, image));
@@ -365,8 +389,11 @@ class Exporter {
   const ProgressCallback& report_progress_;
   const ClusterFacts facts_;
   const std::map<uint32_t, std::filesystem::path> locations_;
+  const DatabaseSelection databases_;
   TargetDirectory target_;
   std::vector<StoredFork> forks_;
+  // Those with relations that are not restored.
+  std::set<DatabaseTag> empty_directories_;
   WriteBuffer buffer_;
   ExportSummary summary_;
   Progress progress_;
@@ -380,12 +407,17 @@ Result<ExportSummary> export_data_directory(VersionSource& source, Lsn lsn,
                                             const ProgressCallback& progress) {
   VARVE_ASSIGN(ClusterFacts facts, read_cluster_facts(source, lsn));
   VARVE_ASSIGN(auto locations, resolve_mappings(options.tablespaces, facts.tablespaces));
+  DatabaseSelection databases;
+  if (!options.databases.empty()) {
+    VARVE_ASSIGN(databases,
+                 DatabaseSelection::choose(source, lsn, facts.checkpoint, options.databases));
+  }
   VARVE_ASSIGN(
       TargetDirectory target,
       TargetDirectory::create(to, {.owner = options.owner ? options.owner : default_owner(),
                                    .directory_mode = facts.directory.mode}));
   return Exporter(source, lsn, options, progress, std::move(facts), std::move(locations),
-                  std::move(target))
+                  std::move(databases), std::move(target))
       .run();
 }
 

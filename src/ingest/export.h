@@ -29,6 +29,11 @@ struct ExportOptions {
   std::optional<SystemUser> owner;
   // Tablespaces not listed become directories inside pg_tblspc.
   std::vector<TablespaceMapping> tablespaces;
+  // The names of those databases that are restored, beside the shared catalogs and the databases of
+  // the system; all when there are none. The others are empty, and marked so that a server refuses
+  // connections to them and drops them. Their prepared transactions are left out, and so count as
+  // rolled back.
+  std::vector<std::string> databases;
   // Leaves the source's configuration as it was, with its archiving, replication and subscriptions.
   bool keep_config = false;
   // What the cluster's WAL says that it was restored from, so that its server can go on with that
@@ -49,7 +54,9 @@ struct ExportSummary {
   uint64_t bytes = 0;
   uint64_t files = 0;
   uint64_t relations = 0;
+  // Without those that are empty, whose names are listed.
   uint64_t databases = 0;
+  std::vector<std::string> empty_databases;
 };
 
 // Writes a data directory to `to`, which must be absent or empty (otherwise Conflict); the
@@ -57,8 +64,9 @@ struct ExportSummary {
 // error what it wrote is removed again.
 //
 // NotFound for an LSN outside what `source` retains; InvalidArgument for a wrong tablespace
-// mapping; Corrupted when stored facts are missing or contradict each other; Exhausted when the
-// disk is full; Denied for missing permissions; Cancelled by options.stop.
+// mapping, or a database that is not there at the LSN; Corrupted when stored facts are missing or
+// contradict each other; Exhausted when the disk is full; Denied for missing permissions; Cancelled
+// by options.stop.
 Result<ExportSummary> export_data_directory(VersionSource& source, Lsn lsn,
                                             const std::filesystem::path& to,
                                             const ExportOptions& options = {},

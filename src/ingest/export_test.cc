@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "base/checksum.h"
 #include "ingest/import.h"
+#include "ingest/test_support/database_catalog.h"
 #include "ingest/test_support/memory_versions.h"
 #include "ingest/test_support/small_data_directory.h"
 #include "ingest/test_support/unprivileged.h"
@@ -16,6 +18,7 @@ namespace {
 
 namespace filesystem = std::filesystem;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -429,6 +432,128 @@ TEST_F(Export, ReportsProgressUpToTheEnd) {
   ASSERT_GE(reports.size(), 3U);
   EXPECT_EQ(reports.back().bytes_done, reports.back().bytes_total);
   for (const Progress& progress : reports) EXPECT_LE(progress.bytes_done, progress.bytes_total);
+}
+
+// The golden one, as of a transaction in another database.
+Bytes two_phase_file_of(uint32_t transaction, uint32_t database) {
+  Bytes file = two_phase_file();
+  store_little(&file[8], transaction);
+  store_little(&file[12], database);
+  const size_t checked = file.size() - 4;
+  store_little(&file[checked], crc32c(ByteView(file).first(checked)));
+  return file;
+}
+
+// With the databases `app` and `logs` beside `postgres`; `logs` also has a relation in a
+// tablespace.
+class ExportOfDatabases : public Export {
+ protected:
+  static constexpr uint32_t kApp = 16400;
+  static constexpr uint32_t kLogs = 16401;
+  static constexpr uint32_t kTablespace = 16450;
+
+  void SetUp() override {
+    Export::SetUp();
+    store_catalog(store_, {catalog().page()});
+    for (const uint32_t oid : {kApp, kLogs}) {
+      const DatabaseTag directory{kDefaultTablespace, oid};
+      store_[DatabaseDirectoryKey{directory}] = DatabaseDirectoryFacts{}.encode();
+      const std::string map = test_relation_map();
+      store_[RelationMapKey{directory}] = Bytes(map.begin(), map.end());
+      store_relation({directory, 500}, 3);
+      store_file(directory.path() + "/notes.txt", "of a user");
+      store_file(directory.path() + "/nothing", "", S_IFDIR | 0700);
+    }
+    const DatabaseTag outside{kTablespace, kLogs};
+    store_[TablespaceKey{kTablespace}] = TablespaceFacts{.location = "/old"}.encode();
+    store_relation({outside, 501}, 2);
+    store_[TwoPhaseFileKey{726}] = two_phase_file_of(726, kLogs);
+    store_[TwoPhaseFileKey{727}] = two_phase_file_of(727, kApp);
+  }
+
+  static HeapPageBuilder catalog(int32_t limit_of_logs = -1) {
+    return HeapPageBuilder()
+        .add({.data = database_columns(5, "postgres")})
+        .add({.data = database_columns(kApp, "app", 7, true)})
+        .add({.data = database_columns(kLogs, "logs", limit_of_logs)});
+  }
+
+  void store_relation(const RelationTag& relation, uint32_t blocks) {
+    const RelationForkTag tag{relation, RelationFork::kMain};
+    store_fork(tag, blocks);
+    for (uint32_t block = 0; block < blocks; ++block) store_page(tag, block, test_page(block));
+  }
+
+  std::vector<std::string> entries(std::string_view directory) const {
+    std::vector<std::string> names;
+    for (const auto& entry : filesystem::directory_iterator(to_ / directory)) {
+      names.push_back(entry.path().filename());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+};
+
+TEST_F(ExportOfDatabases, AllComeBackWithoutAName) {
+  const auto summary = run();
+  ASSERT_TRUE(summary.ok()) << summary.error().message();
+  EXPECT_EQ(summary->databases, 3U);
+  EXPECT_THAT(summary->empty_databases, ElementsAre());
+  EXPECT_THAT(entries("base/16401"),
+              ElementsAre("500", "PG_VERSION", "notes.txt", "nothing", "pg_filenode.map"));
+  EXPECT_EQ(restored("global/17001"), as_text(catalog().page()));
+}
+
+TEST_F(ExportOfDatabases, OthersThanTheNamedAreEmpty) {
+  const auto all = run();
+  ASSERT_TRUE(all.ok()) << all.error().message();
+  to_ = parent_ / "some";
+  const auto some = run({.databases = {"app"}});
+  ASSERT_TRUE(some.ok()) << some.error().message();
+  EXPECT_EQ(some->databases, 2U);
+  EXPECT_THAT(some->empty_databases, ElementsAre("logs"));
+  EXPECT_EQ(some->relations, all->relations - 2);
+  EXPECT_THAT(entries("base"), ElementsAre("16400", "16401", "5"));
+  EXPECT_THAT(entries("base/16400"),
+              ElementsAre("500", "PG_VERSION", "notes.txt", "nothing", "pg_filenode.map"));
+  EXPECT_TRUE(restored("base/16400/500") == test_pages(3));
+  EXPECT_TRUE(restored("base/5/16384") == read_test_file(data_ / "base/5/16384"));
+  EXPECT_THAT(entries("base/16401"), ElementsAre());
+  EXPECT_THAT(entries("pg_tblspc/16450/PG_15_202209061/16401"), ElementsAre());
+}
+
+TEST_F(ExportOfDatabases, RowsOfEmptyOnesSayThatTheyAreHalfDropped) {
+  ASSERT_TRUE(run({.databases = {"app"}}).ok());
+  EXPECT_TRUE(restored("global/17001") == as_text(catalog(-2).page()));
+}
+
+TEST_F(ExportOfDatabases, PreparedTransactionsOfEmptyOnesAreLeftOut) {
+  ASSERT_TRUE(run({.databases = {"app"}}).ok());
+  EXPECT_THAT(entries("pg_twophase"), ElementsAre("000002D5", "000002D7"));
+}
+
+TEST_F(ExportOfDatabases, PagesOfEmptyOnesAreNotRead) {
+  const RelationForkTag tag{{{kDefaultTablespace, kLogs}, 500}, RelationFork::kMain};
+  store_page(tag, 1, "damaged");
+  EXPECT_THAT(refusal(ErrorCode::kCorrupted), HasSubstr("main block 1"));
+  EXPECT_TRUE(run({.databases = {"app"}}).ok());
+}
+
+TEST_F(ExportOfDatabases, ProgressIsOfWhatIsWritten) {
+  Progress last;
+  const auto summary =
+      export_data_directory(store_, kLsn, to_, {.databases = {"app"}},
+                            [&last](const Progress& progress) { last = progress; });
+  ASSERT_TRUE(summary.ok());
+  // Two relations of the imported directory, three blocks in all; one of the app; the catalog.
+  EXPECT_EQ(last.bytes_total, (3U + 3U + 1U) * kBlockSize);
+  EXPECT_EQ(last.bytes_done, last.bytes_total);
+}
+
+TEST_F(ExportOfDatabases, AnUnknownNameIsRefusedBeforeAnythingIsWritten) {
+  EXPECT_THAT(refusal(ErrorCode::kInvalidArgument, {.databases = {"app", "lugs"}}),
+              AllOf(HasSubstr("'lugs'"), HasSubstr("app, logs, postgres")));
+  EXPECT_FALSE(filesystem::exists(to_));
 }
 
 TEST_F(Export, WhatWasRestoredCanBeImported) {

@@ -28,6 +28,10 @@ TEST(TwoPhaseFile, RefusesDamage) {
   }
 }
 
+TEST(TwoPhaseFile, IsThatOfADatabase) {
+  EXPECT_EQ(two_phase_file_database(two_phase_file()), 5U);
+}
+
 Bytes relation_map(uint32_t mappings) {
   Bytes file(kRelationMapSize);
   store_little(&file[0], uint32_t{0x592717});
@@ -39,6 +43,18 @@ Bytes relation_map(uint32_t mappings) {
 
 TEST(RelationMap, AcceptsAnIntactMap) {
   EXPECT_TRUE(check_relation_map(relation_map(62)).ok());
+}
+
+TEST(RelationMap, GivesTheFilesOfACatalog) {
+  Bytes file = relation_map(2);
+  store_little(&file[16], uint32_t{1262});
+  store_little(&file[20], uint32_t{16500});
+  store_little(&file[24], uint32_t{1260});
+  store_little(&file[504], crc32c(ByteView(file).first(504)));
+  EXPECT_EQ(*mapped_relation(file, 1262), 16500U);
+  EXPECT_TRUE(mapped_relation(file, 1260).failed_with(ErrorCode::kCorrupted)) << "behind the last";
+  file[20] ^= 1;
+  EXPECT_TRUE(mapped_relation(file, 1262).failed_with(ErrorCode::kCorrupted));
 }
 
 TEST(RelationMap, RefusesDamage) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "postgres/relation_file_name.h"
 
 namespace varve {
@@ -24,6 +26,25 @@ std::string DatabaseTag::path() const {
   if (tablespace == kGlobalTablespace) return "global";
   if (tablespace == kDefaultTablespace) return fmt::format("base/{}", database);
   return fmt::format("pg_tblspc/{}/{}/{}", tablespace, kTablespaceVersionDirectory, database);
+}
+
+std::optional<DatabaseTag> DatabaseTag::of_path(std::string_view path) {
+  const auto next = [&path] {
+    const std::string_view name = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(path.size(), name.size() + 1));
+    return name;
+  };
+  const std::string_view top = next();
+  if (top == "global") return DatabaseTag{kGlobalTablespace, 0};
+  std::optional<uint32_t> tablespace;
+  if (top == "base") tablespace = kDefaultTablespace;
+  if (top == "pg_tblspc") {
+    tablespace = parse_oid(next());
+    if (next() != kTablespaceVersionDirectory) return {};
+  }
+  const std::optional<uint32_t> database = parse_oid(next());
+  if (!tablespace || !database) return {};
+  return DatabaseTag{*tablespace, *database};
 }
 
 std::string RelationForkTag::path(uint32_t segment) const {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,10 @@ inline constexpr uint32_t kMaximumWalSegmentSize = 1U << 30;
 // global/.
 inline constexpr uint32_t kDefaultTablespace = 1663;
 inline constexpr uint32_t kGlobalTablespace = 1664;
+// DatabaseRelationId of src/include/catalog/pg_database.h: the shared catalog of all databases.
+inline constexpr uint32_t kDatabaseCatalog = 1262;
+// FirstNormalObjectId of src/include/access/transam.h: what initdb makes has lower OIDs.
+inline constexpr uint32_t kFirstNormalOid = 16384;
 
 // MAXALIGN of a 64-bit build: records of the WAL, and the parts of other files, start at multiples
 // of 8.
@@ -57,6 +62,9 @@ struct DatabaseTag {
 
   // Relative to the data directory: "global", "base/5", "pg_tblspc/16390/PG_15_202209061/5".
   std::string path() const;
+  // The directory that a file or directory, relative to the data directory, is or lies in; nothing
+  // for one that lies in none.
+  static std::optional<DatabaseTag> of_path(std::string_view path);
 };
 
 // A relation by the numbers that name its files (RelFileNode, src/include/storage/relfilenode.h).

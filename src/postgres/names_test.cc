@@ -74,6 +74,20 @@ TEST(RelationPath, NamesTheFileInTheDataDirectory) {
   EXPECT_EQ(fork(16400, 5).path(), "pg_tblspc/16400/PG_15_202209061/5/16384");
 }
 
+TEST(DatabaseTag, IsFoundInThePathsOfItsFiles) {
+  for (const DatabaseTag tag : {DatabaseTag{kDefaultTablespace, 5}, DatabaseTag{16400, 17000},
+                                DatabaseTag{kGlobalTablespace, 0}}) {
+    EXPECT_EQ(DatabaseTag::of_path(tag.path()), tag) << tag.path();
+    EXPECT_EQ(DatabaseTag::of_path(tag.path() + "/notes/more.txt"), tag) << tag.path();
+  }
+  for (const std::string_view path :
+       {"", "base", "base/", "base/x/5", "base/05", "pg_xact/0000", "postgresql.conf", "based/5",
+        "pg_tblspc/16400", "pg_tblspc/16400/5", "pg_tblspc/16400/PG_14_202107181/5",
+        "pg_tblspc/x/PG_15_202209061/5"}) {
+    EXPECT_FALSE(DatabaseTag::of_path(path)) << path;
+  }
+}
+
 TEST(SlruSegmentName, HasAtLeastFourUpperCaseDigits) {
   EXPECT_EQ(slru_segment_name(0), "0000");
   EXPECT_EQ(slru_segment_name(0xABCDE), "ABCDE");

@@ -123,6 +123,10 @@ bool page_is_new(ByteView page) {
   return half_at(page, kUpper) == 0;
 }
 
+uint16_t page_lower(ByteView page) {
+  return half_at(page, kLower);
+}
+
 uint16_t stored_page_checksum(ByteView page) {
   return half_at(page, kChecksum);
 }
@@ -148,7 +152,7 @@ std::optional<std::string> page_defect(ByteView page, uint32_t block, PageChecks
       return fmt::format("its checksum is {:04x}, computed {:04x}", stored, computed);
     }
   }
-  const uint16_t lower = half_at(page, kLower);
+  const uint16_t lower = page_lower(page);
   const uint16_t upper = half_at(page, kUpper);
   const uint16_t special = half_at(page, kSpecial);
   if ((half_at(page, kFlags) & ~kValidFlags) != 0 || lower < kPageHeaderSize || lower > upper ||

@@ -19,6 +19,9 @@ void set_page_lsn(std::span<uint8_t> page, Lsn lsn);
 // PageIsNew: pd_upper is 0. A valid new page is all zeros.
 bool page_is_new(ByteView page);
 
+// pd_lower: where the line pointers end, from the start of the page.
+uint16_t page_lower(ByteView page);
+
 // pd_checksum; meaningless when the cluster has no checksums.
 uint16_t stored_page_checksum(ByteView page);
 

@@ -9,8 +9,10 @@ namespace {
 // padding.
 constexpr uint32_t kMagic = 0x592717;  // RELMAPPER_FILEMAGIC
 constexpr size_t kMappingCount = 4;
+constexpr size_t kMappings = 8;
+constexpr size_t kMappingSize = 8;         // The OID of the catalog, the number of its files.
 constexpr uint32_t kMaximumMappings = 62;  // MAX_MAPPINGS
-constexpr size_t kCrc = 8 + kMaximumMappings * 8;
+constexpr size_t kCrc = kMappings + kMaximumMappings * kMappingSize;
 
 }  // namespace
 
@@ -31,6 +33,17 @@ Result<> check_relation_map(ByteView file) {
                       computed);
   }
   return {};
+}
+
+Result<uint32_t> mapped_relation(ByteView file, uint32_t catalog) {
+  VARVE_TRY(check_relation_map(file));
+  const auto count = load_little<uint32_t>(&file[kMappingCount]);
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint8_t* mapping = &file[kMappings + i * kMappingSize];
+    if (load_little<uint32_t>(mapping) == catalog) return load_little<uint32_t>(mapping + 4);
+  }
+  return make_error(ErrorCode::kCorrupted, "the relation map does not have the catalog {}",
+                    catalog);
 }
 
 }  // namespace varve

@@ -13,6 +13,7 @@ namespace {
 // Offsets in xl_xact_prepare (src/include/access/xact.h), the header of the file.
 constexpr size_t kTotalLength = 4;
 constexpr size_t kTransaction = 8;
+constexpr size_t kDatabase = 12;
 constexpr size_t kHeaderSize = 72;
 constexpr uint32_t kMagic = 0x57F94534;  // TWOPHASE_MAGIC
 constexpr size_t kCrcSize = 4;           // The last bytes of the file.
@@ -51,6 +52,10 @@ Result<> check_two_phase_file(ByteView file, uint32_t transaction) {
         fmt::format("it is that of transaction {}", load_little<uint32_t>(&file[kTransaction])));
   }
   return {};
+}
+
+uint32_t two_phase_file_database(ByteView file) {
+  return load_little<uint32_t>(&file[kDatabase]);
 }
 
 }  // namespace varve

@@ -22,4 +22,7 @@ std::optional<uint32_t> parse_two_phase_file_name(std::string_view text);
 // Checks magic, length, CRC, and that the file is of `transaction`; Corrupted when one is wrong.
 Result<> check_two_phase_file(ByteView file, uint32_t transaction);
 
+// The database of the transaction, of a file that check_two_phase_file accepts.
+uint32_t two_phase_file_database(ByteView file);
+
 }  // namespace varve

@@ -24,8 +24,8 @@ Result<std::unique_ptr<LocalTimelineSnapshot>> LocalTimelineSnapshot::open(
     OpenTimelines& timelines, const SnapshotRequest& request, const CallOptions& call) {
   VARVE_ASSIGN(const TimelineInfo timeline, timelines.tenants().timeline(request.timeline));
   VARVE_ASSIGN(const auto lsn, lsn_of(timelines, timeline.id, request.at, call));
-  VARVE_ASSIGN(auto snapshot,
-               timelines.open_snapshot(timeline.id, lsn, request.scratch_parent, call));
+  VARVE_ASSIGN(auto snapshot, timelines.open_snapshot(timeline.id, lsn, request.scratch_parent,
+                                                      call, request.pattern));
   return std::unique_ptr<LocalTimelineSnapshot>(
       new LocalTimelineSnapshot(to_json(timeline), std::move(snapshot)));
 }

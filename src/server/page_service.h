@@ -63,6 +63,8 @@ struct SnapshotRequest {
   TimelinePoint at = {};
   // Where what is fetched in this process is kept while it is needed.
   std::filesystem::path scratch_parent;
+  // How what is not local is fetched.
+  ReadPattern pattern = ReadPattern::kEverything;
 };
 
 // A timeline at one LSN, which stays readable for as long as this exists.

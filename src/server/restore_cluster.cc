@@ -15,10 +15,13 @@ std::filesystem::path absolute_target(const RestoreRequest& request) {
 // On the disk of the target, beside it.
 SnapshotRequest snapshot_request(const RestoreRequest& request) {
   const auto target = absolute_target(request);
-  return {.timeline = request.timeline,
-          .at = request.at,
-          .scratch_parent =
-              target.has_filename() ? target.parent_path() : target.parent_path().parent_path()};
+  return {
+      .timeline = request.timeline,
+      .at = request.at,
+      .scratch_parent =
+          target.has_filename() ? target.parent_path() : target.parent_path().parent_path(),
+      // The databases that are named may be a small part of the cluster.
+      .pattern = request.options.databases.empty() ? ReadPattern::kEverything : ReadPattern::kPart};
 }
 
 Result<TenantTimelineId> timeline_id_of(const Json& timeline) {
@@ -32,7 +35,10 @@ Result<RestoreReport> restore(TimelineSnapshot& snapshot, const RestoreRequest& 
                               const ProgressCallback& progress) {
   RestoreReport report{.timeline = snapshot.timeline(), .summary = {}, .fetched = {}};
   ExportOptions options = request.options;
-  VARVE_ASSIGN(options.timeline, timeline_id_of(report.timeline));
+  // What was left out is no state of the timeline.
+  if (options.databases.empty()) {
+    VARVE_ASSIGN(options.timeline, timeline_id_of(report.timeline));
+  }
   VARVE_ASSIGN(report.summary, export_data_directory(snapshot, snapshot.lsn(),
                                                      absolute_target(request), options, progress));
   VARVE_ASSIGN(report.fetched, snapshot.fetched());
@@ -50,6 +56,7 @@ Json to_json(const RestoreReport& restore) {
             {"files", restore.summary.files},
             {"relations", restore.summary.relations},
             {"databases", restore.summary.databases},
+            {"empty_databases", restore.summary.empty_databases},
             {"layers_fetched", restore.fetched.layers},
             {"layer_bytes_fetched", restore.fetched.bytes}};
   if (restore.requests) json["requests"] = to_json(*restore.requests);

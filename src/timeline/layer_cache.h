@@ -21,13 +21,14 @@ namespace varve {
 
 enum class ReadPattern {
   kOnDemand,    // Here and there: only what is read is fetched.
+  kPart,        // The same, about in the order of keys: kept until its keys are passed.
   kEverything,  // All of it, sooner or later, about in the order of keys: layers are fetched
                 // whole, in as few requests as can be, and kept until their keys are passed.
 };
 
 // Thread-safe. Of a layer that is not in the timeline's directory, a partial copy is kept in a
 // scratch directory. Their number and size are bounded, the least recently used going first; where
-// everything is read, only those go whose keys were passed.
+// they are read in the order of keys, only those go whose keys were passed.
 class LayerCache {
  public:
   struct Options {

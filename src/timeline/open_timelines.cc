@@ -117,11 +117,11 @@ Result<TenantManager::FreedLayers> OpenTimelines::drop_local_layers(
 }
 
 Result<std::shared_ptr<TimelineReader>> OpenTimelines::open_reader(
-    const TenantTimelineId& id, const std::filesystem::path& scratch_parent,
+    const TenantTimelineId& id, const std::filesystem::path& scratch_parent, ReadPattern pattern,
     const CallOptions& call) {
   auto opened = open(id, call);
   if (opened.failed_with(ErrorCode::kConflict)) {
-    VARVE_ASSIGN(auto reader, tenants_.open_reader(id, scratch_parent, ReadPattern::kEverything));
+    VARVE_ASSIGN(auto reader, tenants_.open_reader(id, scratch_parent, pattern));
     return std::shared_ptr<TimelineReader>(std::move(reader));
   }
   VARVE_TRY(opened);
@@ -129,23 +129,24 @@ Result<std::shared_ptr<TimelineReader>> OpenTimelines::open_reader(
   const TimelineMetadata& metadata = timeline->reader()->metadata();
   std::shared_ptr<TimelineReader> ancestor;
   if (metadata.ancestor) {
-    VARVE_ASSIGN(ancestor, open_reader({id.tenant, *metadata.ancestor}, scratch_parent, call));
+    VARVE_ASSIGN(ancestor,
+                 open_reader({id.tenant, *metadata.ancestor}, scratch_parent, pattern, call));
   }
-  auto reader =
-      timeline->open_reader(ReadPattern::kEverything, scratch_parent, std::move(ancestor));
+  auto reader = timeline->open_reader(pattern, scratch_parent, std::move(ancestor));
   return with_timeline(std::move(timeline), std::move(reader));
 }
 
 Result<OpenTimelines::Snapshot> OpenTimelines::open_snapshot(
     const TenantTimelineId& id, std::optional<Lsn> lsn, const std::filesystem::path& scratch_parent,
-    const CallOptions& call) {
+    const CallOptions& call, ReadPattern pattern) {
   TenantTimelineId origin = id;
   if (lsn) {
     VARVE_ASSIGN(origin, tenants_.origin_of(id, *lsn));
   }
   VARVE_ASSIGN(
       auto reader,
-      open_reader(origin, scratch_parent.empty() ? options_.scratch_parent : scratch_parent, call));
+      open_reader(origin, scratch_parent.empty() ? options_.scratch_parent : scratch_parent,
+                  pattern, call));
   Snapshot snapshot{.timeline = find(origin), .lease = {}, .reader = std::move(reader), .lsn = {}};
   if (snapshot.timeline == nullptr) {
     snapshot.lsn = lsn.value_or(snapshot.reader->metadata().disk_consistent_lsn);

@@ -59,7 +59,8 @@ class OpenTimelines {
   // fetched into `scratch_parent`; empty: into that of the options.
   Result<Snapshot> open_snapshot(const TenantTimelineId& id, std::optional<Lsn> lsn,
                                  const std::filesystem::path& scratch_parent,
-                                 const CallOptions& call);
+                                 const CallOptions& call,
+                                 ReadPattern pattern = ReadPattern::kEverything);
 
  private:
   // Whether it can be written to here.
@@ -73,7 +74,7 @@ class OpenTimelines {
                                               const CallOptions& call);
   Result<std::shared_ptr<TimelineReader>> open_reader(const TenantTimelineId& id,
                                                       const std::filesystem::path& scratch_parent,
-                                                      const CallOptions& call);
+                                                      ReadPattern pattern, const CallOptions& call);
 
   TenantManager& tenants_;
   const Options options_;

@@ -263,9 +263,13 @@ TEST_F(Reader, B2_TheSizeOfWhatIsKeptIsBounded) {
   EXPECT_EQ(cache.fetched().layers, 4U);
 }
 
-TEST_F(Reader, B2_WhereEverythingIsReadNothingIsFetchedTwice) {
+class ReaderInOrder : public Reader, public testing::WithParamInterface<ReadPattern> {};
+INSTANTIATE_TEST_SUITE_P(, ReaderInOrder,
+                         testing::Values(ReadPattern::kPart, ReadPattern::kEverything));
+
+TEST_P(ReaderInOrder, B2_NothingIsFetchedTwice) {
   auto options = this->options(false, true);
-  options.pattern = ReadPattern::kEverything;
+  options.pattern = GetParam();
   options.kept_layers = 1;
   options.kept_bytes = 1;
   LayerCache cache(options);

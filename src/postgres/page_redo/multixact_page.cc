@@ -24,6 +24,20 @@ std::array<OffsetEntry, 2> offset_entries(const wal15::MultixactCreated& created
           OffsetEntry{skip_zero(created.multixact + 1), skip_zero(created.offset + members)}};
 }
 
+// Where a member is in its page.
+struct MemberPlace {
+  size_t flags;
+  size_t transaction;
+
+  explicit MemberPlace(uint32_t offset) {
+    const uint32_t index = offset % kMembersPerPage;
+    const size_t group = index / kMembersPerGroup * size_t{kMultixactGroupSize};
+    const uint32_t place = index % kMembersPerGroup;
+    flags = group + place;
+    transaction = group + kMembersPerGroup + place * sizeof(uint32_t);
+  }
+};
+
 // Calls visit(page, first, offset, count) for every run of members on one page: `count` of them
 // from `first` of the record's on, which begin at `offset`. The numbers start again behind the
 // highest one, in the middle of the last page.
@@ -41,6 +55,21 @@ void visit_member_pages(const wal15::MultixactCreated& created, Visit&& visit) {
 }
 
 }  // namespace
+
+uint32_t multixact_offset(uint32_t multixact, std::span<const uint8_t, kBlockSize> page) {
+  return load_little<uint32_t>(&page[multixact % kMultixactsPerOffsetsPage * sizeof(uint32_t)]);
+}
+
+wal15::MultixactMember multixact_member(uint32_t offset,
+                                        std::span<const uint8_t, kBlockSize> page) {
+  const MemberPlace place(offset);
+  return {.transaction = load_little<uint32_t>(&page[place.transaction]),
+          .status = page[place.flags]};
+}
+
+uint32_t next_multixact(uint32_t multixact) {
+  return skip_zero(multixact + 1);
+}
 
 void multixact_offsets_pages(const wal15::MultixactCreated& created, std::vector<uint32_t>& pages) {
   const auto [own, next] = offset_entries(created);
@@ -74,12 +103,9 @@ bool redo_multixact_members(const wal15::MultixactCreated& created, uint32_t pag
     if (run_page != page) return;
     for (size_t i = 0; i < count; ++i) {
       const wal15::MultixactMember member = created.members[first + i];
-      const uint32_t index = (offset + static_cast<uint32_t>(i)) % kMembersPerPage;
-      uint8_t* group = &bytes[index / kMembersPerGroup * size_t{kMultixactGroupSize}];
-      const uint32_t place = index % kMembersPerGroup;
-      group[place] = static_cast<uint8_t>(member.status);
-      store_little(group + kMembersPerGroup + place * sizeof member.transaction,
-                   member.transaction);
+      const MemberPlace place(offset + static_cast<uint32_t>(i));
+      bytes[place.flags] = static_cast<uint8_t>(member.status);
+      store_little(&bytes[place.transaction], member.transaction);
     }
     found = true;
   });

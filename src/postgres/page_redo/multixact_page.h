@@ -21,6 +21,13 @@ inline constexpr uint32_t kMultixactGroupsPerPage = kBlockSize / kMultixactGroup
 // MULTIXACT_MEMBERS_PER_PAGE.
 inline constexpr uint32_t kMembersPerPage = kMultixactGroupsPerPage * kMembersPerGroup;
 
+// Where the members of a multixact begin, from its page of offsets; 0 where that was never set.
+uint32_t multixact_offset(uint32_t multixact, std::span<const uint8_t, kBlockSize> page);
+// The member at an offset, from its page of members.
+wal15::MultixactMember multixact_member(uint32_t offset, std::span<const uint8_t, kBlockSize> page);
+// The multixact that follows: 0 is none (FirstMultiXactId is 1).
+uint32_t next_multixact(uint32_t multixact);
+
 // A multixact ends where the next one begins, so its record sets both entries (RecordNewMultiXact
 // as of 15.16). Servers before 15.16 left the second to the record of the next multixact. Both ways
 // lead to the same pages: offsets are given out without gaps in the order of multixacts, so that

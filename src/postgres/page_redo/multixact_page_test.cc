@@ -129,5 +129,26 @@ TEST(MultixactPage, FlagsOfOtherMembersStay) {
   EXPECT_EQ(page, expected);
 }
 
+TEST(MultixactPage, IsReadAsItWasWritten) {
+  const Created created(2 * 2048 - 1, 1635, 1638);
+  Page offsets{};
+  redo_multixact_offsets(created, 1, offsets);
+  EXPECT_EQ(multixact_offset(2 * 2048 - 1, offsets), 1635U);
+  EXPECT_EQ(multixact_offset(2 * 2048 - 2, offsets), 0U);
+  std::array<Page, 3> members{};
+  for (uint32_t page = 0; page < 3; ++page) redo_multixact_members(created, page, members[page]);
+  for (uint32_t i = 0; i < 1638; ++i) {
+    const uint32_t offset = 1635 + i;
+    const auto member = multixact_member(offset, members[offset / kMembersPerPage]);
+    EXPECT_EQ(member.transaction, 1000 + i);
+    EXPECT_EQ(member.status, i % 6);
+  }
+}
+
+TEST(MultixactPage, NoneHasTheNumberZero) {
+  EXPECT_EQ(next_multixact(7), 8U);
+  EXPECT_EQ(next_multixact(0xFFFFFFFF), 1U);
+}
+
 }  // namespace
 }  // namespace varve

@@ -132,6 +132,17 @@ TEST(SlruPageRedo, TransactionsBehindTheHighestNumberTouchTheFirstPage) {
   Page page{};
   EXPECT_TRUE(redo_transaction_status(end, 131071, page));
   EXPECT_EQ(page[8191], 0b01'01'00'00);
+  EXPECT_EQ(transaction_status(0xFFFFFFFE, page), TransactionStatus::kCommitted);
+  EXPECT_EQ(transaction_status(0xFFFFFFFD, page), TransactionStatus::kInProgress);
+}
+
+TEST(SlruPageRedo, StatusesAreReadFromTheirTwoBits) {
+  Page page{};
+  page[1] = 0b11'10'01'00;
+  EXPECT_EQ(transaction_status(4, page), TransactionStatus::kInProgress);
+  EXPECT_EQ(transaction_status(5, page), TransactionStatus::kCommitted);
+  EXPECT_EQ(transaction_status(kTransactionsPerStatusPage + 6, page), TransactionStatus::kAborted);
+  EXPECT_EQ(transaction_status(7, page), TransactionStatus::kSubcommitted);
 }
 
 TEST(SlruPageRedo, TransactionWithoutNumberTouchesNothing) {

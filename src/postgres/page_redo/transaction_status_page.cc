@@ -3,6 +3,24 @@
 #include "postgres/page_redo/ended_transactions.h"
 
 namespace varve {
+namespace {
+
+// Where the two bits of a transaction are in its page.
+struct Place {
+  uint32_t byte;
+  uint32_t shift;
+
+  explicit Place(uint32_t transaction)
+      : byte(transaction % kTransactionsPerStatusPage / 4), shift(transaction % 4 * 2) {}
+};
+
+}  // namespace
+
+TransactionStatus transaction_status(uint32_t transaction,
+                                     std::span<const uint8_t, kBlockSize> page) {
+  const Place place(transaction);
+  return static_cast<TransactionStatus>(page[place.byte] >> place.shift & 3U);
+}
 
 void transaction_status_pages(const wal15::TransactionEnd& end, std::vector<uint32_t>& pages) {
   collect_transaction_pages(end, kTransactionsPerStatusPage, pages);
@@ -16,10 +34,9 @@ bool redo_transaction_status(const wal15::TransactionEnd& end, uint32_t page,
   bool found = false;
   visit_ended_transactions(end, [&](uint32_t transaction) {
     if (transaction / kTransactionsPerStatusPage != page) return;
-    const uint32_t index = transaction % kTransactionsPerStatusPage;
-    const uint32_t shift = index % 4 * 2;
-    uint8_t& four = bytes[index / 4];
-    four = static_cast<uint8_t>((four & ~(3U << shift)) | uint32_t{status} << shift);
+    const Place place(transaction);
+    uint8_t& four = bytes[place.byte];
+    four = static_cast<uint8_t>((four & ~(3U << place.shift)) | uint32_t{status} << place.shift);
     found = true;
   });
   return found;

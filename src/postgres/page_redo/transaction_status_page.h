@@ -23,6 +23,10 @@ enum class TransactionStatus : uint8_t {
 // CLOG_XACTS_PER_PAGE.
 inline constexpr uint32_t kTransactionsPerStatusPage = kBlockSize * 4;
 
+// Of a transaction that is on the page.
+TransactionStatus transaction_status(uint32_t transaction,
+                                     std::span<const uint8_t, kBlockSize> page);
+
 // The pages that hold the transaction that ends or one of its subtransactions, each once,
 // ascending. `pages` is emptied before: give the same one again, and nothing is allocated.
 void transaction_status_pages(const wal15::TransactionEnd& end, std::vector<uint32_t>& pages);

@@ -213,8 +213,9 @@ Result<Json> ApiClient::branch(const NewBranch& branch) {
 
 Result<std::unique_ptr<TimelineSnapshot>> ApiClient::open_snapshot(const SnapshotRequest& request) {
   VARVE_ASSIGN(const std::string path, timeline_path(request.timeline));
-  VARVE_ASSIGN(const Json opened,
-               connection_->send("POST", path + "/snapshots", json_of(request.at)));
+  Json body = json_of(request.at);
+  if (request.pattern == ReadPattern::kPart) body["on_demand"] = true;
+  VARVE_ASSIGN(const Json opened, connection_->send("POST", path + "/snapshots", body));
   VARVE_ASSIGN(const Lsn lsn, Lsn::parse(opened.at("lsn").get<std::string>()));
   return std::unique_ptr<TimelineSnapshot>(std::make_unique<RemoteSnapshot>(
       connection_, "/v1/snapshots/" + opened.at("snapshot_id").get<std::string>(),

@@ -90,6 +90,18 @@ TEST_F(ApiClientTest, ASnapshotIsReadAsItIs) {
   EXPECT_EQ(service_.open_snapshots, 0U);
 }
 
+TEST_F(ApiClientTest, ASnapshotIsFetchedAsItIsToBeRead) {
+  ASSERT_TRUE(client_
+                  ->open_snapshot({.timeline = "a/b",
+                                   .at = Lsn{0x1A},
+                                   .scratch_parent = {},
+                                   .pattern = ReadPattern::kPart})
+                  .ok());
+  EXPECT_EQ(service_.last_pattern, ReadPattern::kPart);
+  ASSERT_TRUE(client_->open_snapshot({.timeline = "a/b", .at = Lsn{0x1A}}).ok());
+  EXPECT_EQ(service_.last_pattern, ReadPattern::kEverything);
+}
+
 TEST_F(ApiClientTest, AScanEndsWithTheErrorOfItsReaderOrOfTheServer) {
   for (uint32_t i = 0; i < 30; ++i) service_.images[key_of(i)] = std::string(kImageBatchSize, 'x');
   service_.damaged = key_of(20);

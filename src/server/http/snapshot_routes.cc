@@ -17,9 +17,11 @@ Json describe(const std::string& id, const TimelineSnapshot& snapshot,
 
 Result<Answer> open(PageService& service, ApiState& state, const std::filesystem::path& scratch,
                     const Request& request) {
-  VARVE_ASSIGN(const JsonBody body, JsonBody::parse(request.body, {"lsn", "time"}));
+  VARVE_ASSIGN(const JsonBody body, JsonBody::parse(request.body, {"lsn", "time", "on_demand"}));
   SnapshotRequest wanted{.timeline = timeline_address(request), .scratch_parent = scratch};
   VARVE_ASSIGN(wanted.at, body.point());
+  VARVE_ASSIGN(const auto on_demand, body.flag("on_demand"));
+  if (on_demand.value_or(false)) wanted.pattern = ReadPattern::kPart;
   VARVE_ASSIGN(auto opened, service.open_snapshot(wanted));
   const std::shared_ptr<TimelineSnapshot> snapshot(std::move(opened));
   VARVE_ASSIGN(const std::string id, state.snapshots.add(snapshot));

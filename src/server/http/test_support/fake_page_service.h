@@ -15,6 +15,8 @@ class FakePageService : public PageService {
   std::optional<Key> damaged;
   size_t open_imports = 0;
   size_t open_snapshots = 0;
+  // Of the snapshot that was opened last.
+  ReadPattern last_pattern = ReadPattern::kEverything;
 
   Result<Json> tenants() override { return answer("tenants", Json::array()); }
   Result<Json> timelines(const std::string& tenant) override { return answer("timelines", tenant); }
@@ -144,6 +146,7 @@ class FakePageService : public PageService {
           timeline_{{"timeline", request.timeline}},
           lsn_(std::holds_alternative<Lsn>(request.at) ? std::get<Lsn>(request.at) : Lsn{0x10}) {
       ++service_.open_snapshots;
+      service_.last_pattern = request.pattern;
     }
     ~FakeSnapshot() override { --service_.open_snapshots; }
 
