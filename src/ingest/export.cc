@@ -13,7 +13,6 @@
 #include "ingest/scanned_value.h"
 #include "ingest/target_directory.h"
 #include "postgres/key_space.h"
-#include "postgres/page.h"
 #include "postgres/relation_map.h"
 #include "postgres/stored_values.h"
 #include "postgres/two_phase_file.h"
