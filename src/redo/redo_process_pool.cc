@@ -8,8 +8,9 @@
 namespace varve {
 namespace {
 
-// How often a request, or its own start, may end a process.
-constexpr int kAttempts = 2;
+// How often a request, or its own start, may end a process. Two may well be ended by others than
+// the page that they are at, such as the kernel when memory is short.
+constexpr int kAttempts = 3;
 
 // That no process can be started, told to whoever asks for a page. NotFound would tell them that
 // there is no such page.

@@ -19,7 +19,7 @@ namespace varve {
 // Processes are started when there is something to do for them. Where none can be started, requests
 // fail, with the reason and the remedy; it is tried again at the first one after a pause. For one
 // that breaks off while it is started, another is started at once. A request during which its
-// process breaks off, or gives no answer, is repeated once in another; one that PostgreSQL answers
+// process breaks off, or gives no answer, is repeated in others, twice; one that PostgreSQL answers
 // with an error is not. Metrics: varve_redo_pages_total{result}, varve_redo_records_total,
 // varve_redo_process_starts_total, varve_redo_process_failures_total, varve_redo_processes,
 // varve_redo_seconds.

@@ -122,7 +122,7 @@ def written_by(pid):
 class Sniper:
     """Kills redo processes of commands and servers: one in any state, and later others that work.
 
-    What one process dies at is done by another, and fails when that one dies, too. So there is
+    What one process dies at is done by another, and fails when three have died. So there is
     progress in between, however slow the machine is, and time: the other may first have to finish
     what it is at.
     """
