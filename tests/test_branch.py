@@ -20,7 +20,7 @@ def branch(server, parent, name, *options):
 
 def restore(server, timeline, to):
     server.succeed("restore", timeline, "--to", to)
-    return trees.snapshot(to)
+    return trees.snapshot_of_restored(to)
 
 
 @on_both_remotes
@@ -46,7 +46,7 @@ def test_a_branch_of_a_branch_comes_back_from_the_remote_storage_alone(acme, fol
     shutil.rmtree(acme.workdir)
     outcome = acme.restore_from_remote("acme/again", folder / "data")
     assert outcome.code == 0, outcome
-    assert trees.snapshot(folder / "data") == expected
+    assert trees.snapshot_of_restored(folder / "data") == expected
 
 
 def test_a_parent_is_kept_for_its_branch(acme):

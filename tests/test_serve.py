@@ -406,6 +406,7 @@ def test_changes_through_the_server_are_there_without_it(filled, small_pgdata):
 def test_the_work_of_commands_is_done_through_a_server(filled, folder, small_pgdata):
     """The command reads and writes its files, the server those of the work directory."""
     assert filled.run("restore", "acme/main", "--to", folder / "alone").code == 0
+    alone = trees.snapshot_of_restored(folder / "alone")
     with starting(filled) as running:
         imported = filled.import_cluster("acme", "imported", small_pgdata)
         assert imported["remote_consistent_lsn"] == imported["last_record_lsn"]
@@ -413,7 +414,7 @@ def test_the_work_of_commands_is_done_through_a_server(filled, folder, small_pgd
             restored = filled.json("restore", f"acme/{timeline}", "--to", folder / timeline)
             assert restored["lsn"] == imported["last_record_lsn"]
             assert restored["timeline"]["name"] == timeline
-            assert trees.snapshot(folder / timeline) == trees.snapshot(folder / "alone")
+            assert trees.snapshot_of_restored(folder / timeline) == alone
         branch = filled.json("timeline", "branch", "acme/main", "--name", "branch")
         assert branch["ancestor_lsn"] == imported["last_record_lsn"]
         assert filled.json("timeline", "checkpoint", "acme/branch")["name"] == "branch"
@@ -421,7 +422,7 @@ def test_the_work_of_commands_is_done_through_a_server(filled, folder, small_pgd
         assert freed["freed_layers"] > 0
         restored = filled.json("restore", "acme/branch", "--to", folder / "branch")
         assert restored["layers_fetched"] == freed["freed_layers"]
-        assert trees.snapshot(folder / "branch") == trees.snapshot(folder / "alone")
+        assert trees.snapshot_of_restored(folder / "branch") == alone
         assert filled.json("timeline", "prefetch", "acme/main")["state"] == "Ready"
         assert filled.json("restore", "acme/main", "--to",
                            folder / "again")["layers_fetched"] == 0

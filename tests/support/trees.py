@@ -17,6 +17,12 @@ def snapshot(folder):
     return {str(path.relative_to(folder)): _describe(path) for path in sorted(folder.rglob("*"))}
 
 
+def snapshot_of_restored(pgdata):
+    """A snapshot, but for the WAL, which says what timeline the cluster was restored from."""
+    return {path: entry for path, entry in snapshot(pgdata).items()
+            if not re.fullmatch("pg_wal/[0-9A-F]{24}", path)}
+
+
 def _describe(path):
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
