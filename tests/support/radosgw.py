@@ -105,6 +105,14 @@ CAPACITY = 20 * 2**30
 _REQUEST = re.compile(r' beast: .* "(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[\d.]+" (?P<status>\d+) ')
 
 
+def _is_there(pid):
+    """Also one that is ending: then it has no command any more, and still its locks."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class RadosgwError(Exception):
     pass
 
@@ -244,10 +252,11 @@ class Radosgw:
         return pid if os.fsencode(self.folder / "ceph.conf") in command else None
 
     def _signal(self, number, daemons=tuple(DAEMONS)):
-        for daemon in daemons:
-            pid = self._pid(daemon)
-            if pid is not None:
-                os.kill(pid, number)
+        """Gives the numbers of the processes that got it."""
+        pids = [pid for daemon in daemons if (pid := self._pid(daemon)) is not None]
+        for pid in pids:
+            os.kill(pid, number)
+        return pids
 
     def _wait_until_ready(self):
         deadline = time.monotonic() + START_TIMEOUT
@@ -273,19 +282,17 @@ class Radosgw:
         """A clean end."""
         self._signal(signal.SIGCONT)
         for daemon in reversed(DAEMONS):
-            self._signal(signal.SIGTERM, [daemon])
-            if not self._has_ended([daemon], STOP_TIMEOUT):
-                self._signal(signal.SIGKILL, [daemon])
-                self._has_ended([daemon], STOP_TIMEOUT)
+            if not self._have_ended(self._signal(signal.SIGTERM, [daemon])):
+                self._have_ended(self._signal(signal.SIGKILL, [daemon]))
 
     def kill(self, daemons=tuple(DAEMONS)):
         """All of it at once, as when the machine dies; or parts of it."""
-        self._signal(signal.SIGKILL, daemons)
-        self._has_ended(daemons, STOP_TIMEOUT)
+        self._have_ended(self._signal(signal.SIGKILL, daemons))
 
-    def _has_ended(self, daemons, timeout):
-        deadline = time.monotonic() + timeout
-        while any(self._pid(daemon) is not None for daemon in daemons):
+    @staticmethod
+    def _have_ended(pids):
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while any(_is_there(pid) for pid in pids):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
