@@ -1,5 +1,6 @@
 #include "ingest/transaction_outcomes.h"
 
+#include "ingest/scanned_value.h"
 #include "postgres/key_space.h"
 #include "postgres/page_redo/multixact_page.h"
 
@@ -90,10 +91,7 @@ Result<Bytes> TransactionOutcomes::page(Slru slru, uint32_t number) {
   if (image.failed_with(ErrorCode::kNotFound)) {
     return make_error(ErrorCode::kCorrupted, "{} is not stored at {}", describe(key), lsn_);
   }
-  if (image.ok() && image->size() != kBlockSize) {
-    return make_error(ErrorCode::kCorrupted, "{} has {} bytes instead of {}", describe(key),
-                      image->size(), kBlockSize);
-  }
+  if (image.ok()) VARVE_TRY(check_block_size(key, *image));
   return image;
 }
 

@@ -2,7 +2,7 @@
 // which LSN. Who sees it at the right place of a server's WAL knows that server's state before.
 //
 // It is a WAL record that means nothing to PostgreSQL (XLOG_NOOP of RM_XLOG_ID), in front of the
-// checkpoint from which the cluster starts.
+// checkpoint from which the cluster starts. Layout: docs/formats/restore-mark.md.
 #pragma once
 
 #include <optional>
