@@ -48,7 +48,7 @@ std::vector<RemoteRead> RemoteReads::recent() {
     for (const auto& layer : layers) reads.push_back(describe(timeline, layer));
   }
   std::erase_if(timelines_, [](const auto& timeline) { return timeline.second.empty(); });
-  std::ranges::stable_sort(reads, std::ranges::greater(), &RemoteRead::used);
+  std::ranges::sort(reads, std::ranges::greater(), &RemoteRead::used);
   return reads;
 }
 
