@@ -24,6 +24,12 @@ Result<File> File::open(const std::filesystem::path& path, int flags, mode_t mod
   return File(path, descriptor);
 }
 
+Result<File> File::open_scratch(const std::filesystem::path& path) {
+  VARVE_ASSIGN(File file, open(path, O_RDWR | O_CREAT | O_EXCL));
+  if (unlink(path.c_str()) != 0) return file_error("remove", path);
+  return file;
+}
+
 File::File(File&& other) noexcept
     : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 

@@ -18,6 +18,9 @@ class File {
  public:
   // flags and mode as in open(2); O_CLOEXEC is added.
   static Result<File> open(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+  // A new one, to read and write, that loses its name `path` at once: nothing of it is left when
+  // this object or the process ends.
+  static Result<File> open_scratch(const std::filesystem::path& path);
 
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;

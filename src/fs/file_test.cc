@@ -28,6 +28,17 @@ TEST_F(FileTest, ReadsWhatWasWrittenAtAnyOffset) {
   EXPECT_EQ(as_text(out), "6789");
 }
 
+TEST_F(FileTest, AScratchFileHasNoNameAndCanBeUsed) {
+  const auto path = directory_ / "scratch";
+  auto scratch = File::open_scratch(path).value();
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(scratch.path(), path);
+  ASSERT_TRUE(scratch.append(as_bytes("abc")).ok());
+  Bytes out(3);
+  ASSERT_TRUE(scratch.read_exactly_at(0, out).ok());
+  EXPECT_EQ(as_text(out), "abc");
+}
+
 TEST_F(FileTest, AReadBeyondTheEndIsShortAndAnExactOneIsAnError) {
   ASSERT_TRUE(file_.append(as_bytes("abc")).ok());
   Bytes out(4);

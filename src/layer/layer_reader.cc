@@ -13,6 +13,9 @@ namespace {
 // memory limit. A source reads ahead itself.
 constexpr size_t kScanReadAhead = 1 << 20;
 
+// Versions that are passed over one by one before the index is asked: it costs about as much.
+constexpr int kPassedByOne = 8;
+
 ByteView view(const rocksdb::Slice& slice) {
   return {reinterpret_cast<const uint8_t*>(slice.data()), slice.size()};
 }
@@ -108,7 +111,7 @@ class LayerReader::Cursor : public VersionCursor {
     iterator_.reset(state.table->NewIterator(options));
   }
 
-  Result<> seek(const Key& key, Lsn lsn) {
+  Result<> start(const Key& key, Lsn lsn) {
     layer_file::forget_source_error();
     iterator_->Seek(slice(layer_file::encode_key(key, lsn)));
     return read();
@@ -121,6 +124,16 @@ class LayerReader::Cursor : public VersionCursor {
     layer_file::forget_source_error();
     iterator_->Next();
     return read();
+  }
+
+  Result<> seek(const Key& key, Lsn lsn) override {
+    for (int i = 0; i < kPassedByOne; ++i) {
+      if (!is_valid_ || !lies_before(version_, key, lsn)) return {};
+      VARVE_TRY(next());
+    }
+    if (!is_valid_ || !lies_before(version_, key, lsn)) return {};
+    is_valid_ = false;
+    return start(key, lsn);
   }
 
  private:
@@ -147,7 +160,7 @@ class LayerReader::Cursor : public VersionCursor {
 
 Result<VersionCursorPointer> LayerReader::cursor(const KeyRange& range, Lsn lsn) const {
   auto cursor = std::make_unique<Cursor>(*state_, range.end);
-  VARVE_TRY(cursor->seek(range.start, lsn));
+  VARVE_TRY(cursor->start(range.start, lsn));
   return VersionCursorPointer(std::move(cursor));
 }
 

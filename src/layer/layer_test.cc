@@ -138,6 +138,38 @@ TEST_F(LayerFile, FindsTheNewestVersionAtOrBelowAnLsn) {
   EXPECT_TRUE(reader.find(key_of(6), Lsn{5000}).value().empty());
 }
 
+TEST_F(LayerFile, ACursorPassesOverManyVersionsAtOnce) {
+  constexpr uint64_t kVersions = 5000;
+  auto writer = LayerWriter::create(directory_.path(), 1).value();
+  const Bytes value(100);
+  for (const uint32_t key : {5, 6}) {
+    for (uint64_t lsn = kVersions; lsn > 0; --lsn) {
+      ASSERT_TRUE(writer.put({.key = key_of(key), .lsn = Lsn{lsn}, .value = value}).ok());
+    }
+  }
+  const auto info =
+      writer.finish(LayerName::delta({key_of(5), key_of(7)}, Lsn{1}, Lsn{kVersions + 1}));
+  const auto reader = LayerReader::open(path(info.value().name)).value();
+  const auto cursor = reader.cursor(KeyRange::all()).value();
+  const auto expect_at = [&](uint32_t key, uint64_t lsn) {
+    ASSERT_NE(cursor->current(), nullptr);
+    EXPECT_EQ(cursor->current()->key, key_of(key));
+    EXPECT_EQ(cursor->current()->lsn, Lsn{lsn});
+  };
+  ASSERT_TRUE(cursor->seek(key_of(5), Lsn{kVersions - 3}).ok());
+  expect_at(5, kVersions - 3);
+  ASSERT_TRUE(cursor->seek(key_of(5), Lsn{100}).ok());
+  expect_at(5, 100);
+  ASSERT_TRUE(cursor->seek(key_of(5), Lsn{200}).ok());
+  expect_at(5, 100);
+  ASSERT_TRUE(cursor->seek(key_of(6), Lsn::max()).ok());
+  expect_at(6, kVersions);
+  ASSERT_TRUE(cursor->next().ok());
+  expect_at(6, kVersions - 1);
+  ASSERT_TRUE(cursor->seek(key_of(7), Lsn::max()).ok());
+  EXPECT_EQ(cursor->current(), nullptr);
+}
+
 TEST_F(LayerFile, KeysOutOfOrderAreRefused) {
   auto writer = LayerWriter::create(directory_.path(), 1).value();
   const Bytes value{1};

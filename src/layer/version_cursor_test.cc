@@ -15,7 +15,7 @@ using testing::IsEmpty;
 
 Key key_of(uint8_t number) {
   Key key;
-  key.bytes[0] = number;
+  key.bytes.back() = number;
   return key;
 }
 
@@ -51,7 +51,7 @@ VersionCursorPointer cursor(std::vector<Version> versions) {
 std::vector<std::string> read(VersionCursor& cursor) {
   std::vector<std::string> read;
   while (const Version* at = cursor.current()) {
-    read.push_back(fmt::format("{}@{}{}", at->key.bytes[0], at->lsn.value,
+    read.push_back(fmt::format("{}@{}{}", at->key.bytes.back(), at->lsn.value,
                                at->kind == ValueKind::kImage ? " image" : ""));
     EXPECT_TRUE(cursor.next().ok());
   }
@@ -116,6 +116,63 @@ TEST(VersionCursor, MergingGivesWhatSortingGives) {
     }
     std::ranges::sort(expected, comes_before);
     EXPECT_EQ(read(*merge(std::move(cursors))), read(*cursor(expected))) << "seed " << seed;
+  }
+}
+
+TEST(VersionCursor, SeekingGoesOnToAPlaceAndNeverBack) {
+  const std::vector<Version> versions{version(1, 30), version(1, 20), version(1, 10),
+                                      version(2, 40), version(4, 25)};
+  const auto at = cursor(versions);
+  const auto seek = [&](uint8_t key, uint64_t lsn) {
+    EXPECT_TRUE(at->seek(key_of(key), Lsn{lsn}).ok());
+    return fmt::format("{}@{}", at->current()->key.bytes.back(), at->current()->lsn.value);
+  };
+  EXPECT_EQ(seek(1, 40), "1@30");
+  EXPECT_EQ(seek(1, 15), "1@10");
+  EXPECT_EQ(seek(1, 30), "1@10");
+  EXPECT_EQ(seek(2, 39), "4@25");
+  EXPECT_TRUE(at->seek(key_of(5), Lsn{1}).ok());
+  EXPECT_EQ(at->current(), nullptr);
+}
+
+TEST(VersionCursor, SeekingInMergedAndLimitedOnesGivesWhatReadingOnGives) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    SeededRandom random(seed);
+    std::vector<std::vector<Version>> all;
+    for (uint64_t i = 0; i < 1 + random.next() % 4; ++i) {
+      auto& versions = all.emplace_back();
+      for (uint64_t j = 0; j < random.next() % 30; ++j) {
+        versions.push_back(version(static_cast<uint8_t>(random.next() % 4), random.next() % 30));
+      }
+      std::ranges::sort(versions, comes_before);
+    }
+    const Lsn first{random.next() % 10};
+    const Lsn last{20 + random.next() % 10};
+    std::vector<VersionCursorPointer> limited;
+    std::vector<Version> expected;
+    for (const auto& versions : all) {
+      limited.push_back(between(cursor(versions), first, last).value());
+      std::ranges::copy_if(versions, std::back_inserter(expected), [&](const Version& version) {
+        return first <= version.lsn && version.lsn <= last;
+      });
+    }
+    std::ranges::sort(expected, comes_before);
+    const auto fast = merge(std::move(limited));
+    const auto slow = cursor(expected);
+    while (slow->current() != nullptr) {
+      const Key key = key_of(static_cast<uint8_t>(random.next() % 5));
+      const Lsn lsn{random.next() % 30};
+      EXPECT_TRUE(fast->seek(key, lsn).ok());
+      while (slow->current() != nullptr && lies_before(*slow->current(), key, lsn)) {
+        EXPECT_TRUE(slow->next().ok());
+      }
+      ASSERT_EQ(fast->current() == nullptr, slow->current() == nullptr) << "seed " << seed;
+      if (slow->current() == nullptr) break;
+      ASSERT_EQ(fast->current()->key, slow->current()->key) << "seed " << seed;
+      ASSERT_EQ(fast->current()->lsn, slow->current()->lsn) << "seed " << seed;
+      EXPECT_TRUE(fast->next().ok());
+      EXPECT_TRUE(slow->next().ok());
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "storage_sync/frame_codec.h"
 #include "storage_sync/frame_plan.h"
 #include "storage_sync/object_reader.h"
 
@@ -24,12 +25,12 @@ std::vector<size_t> numbers(FrameRange range) {
 
 }  // namespace
 
-FrameFetcher::FrameFetcher(const SyncContext& context, PartialLayerFile& file, Options options)
+FrameFetcher::FrameFetcher(const SyncContext& context, LayerFrames& frames, Options options)
     : context_(context),
-      file_(file),
+      frames_(frames),
       options_(std::move(options)),
-      place_{options_.layer.stored, file.table()},
-      claims_(file.frame_count()) {}
+      place_{options_.layer.stored, frames.table()},
+      claims_(frames.frame_count()) {}
 
 FrameFetcher::~FrameFetcher() {
   std::unique_lock lock(mutex_);
@@ -124,11 +125,11 @@ FrameFetcher::Flights FrameFetcher::begin(std::span<const size_t> frames, FrameR
 }
 
 bool FrameFetcher::all_here(std::span<const size_t> frames) const {
-  return std::ranges::all_of(frames, [this](size_t frame) { return file_.has(frame); });
+  return std::ranges::all_of(frames, [this](size_t frame) { return frames_.has(frame); });
 }
 
 FrameFetcher::Flights FrameFetcher::claim(std::span<const size_t> frames) {
-  const auto lacks = [this](size_t frame) { return !claims_[frame] && !file_.has(frame); };
+  const auto lacks = [this](size_t frame) { return !claims_[frame] && !frames_.has(frame); };
   std::vector<size_t> wanted;
   std::ranges::copy_if(frames, std::back_inserter(wanted), lacks);
   Flights begun;
@@ -201,22 +202,49 @@ Result<> FrameFetcher::request(Flight& flight) {
 Result<> FrameFetcher::read(Flight& flight, const Place& place, const CallOptions& options) {
   VARVE_ASSIGN(const ObjectName object,
                ObjectName::parse_file_name(options_.log, place.stored.object));
-  const FrameSink sink = [this](size_t frame, const Bytes& raw) { return take(frame, raw); };
   if (flight.range.empty()) {
     LayerEntry layer = options_.layer;
     layer.stored = place.stored;
-    VARVE_ASSIGN(FrameTable table,
-                 read_member_tail(context_, object, layer, kTailSize, sink, options));
-    file_.set_table(place.stored, table);
+    VARVE_ASSIGN(MemberTail tail,
+                 read_member_tail(context_.storage, object, layer, kTailSize, options));
+    VARVE_TRY(take_tail(tail));
+    frames_.set_table(place.stored, tail.table);
     const std::lock_guard lock(mutex_);
-    place_ = {place.stored, std::make_shared<const FrameTable>(std::move(table))};
+    place_ = {place.stored, std::make_shared<const FrameTable>(std::move(tail.table))};
     return {};
   }
   const auto is_claimed = [&](size_t frame) {
     const std::lock_guard lock(mutex_);
     return claims_[frame].get() == &flight;
   };
-  return read_frames(context_, object, *place.table, flight.range, is_claimed, sink, options);
+  const FrameTable& table = *place.table;
+  if (frames_.form() == FrameForm::kRaw) {
+    const FrameSink sink = [&](size_t frame, const Bytes& raw) {
+      return take(frame, table[frame], raw);
+    };
+    return read_frames(context_, object, table, flight.range, is_claimed, sink, options);
+  }
+  const StoredFrameSink sink = [&](size_t frame, const Bytes& stored) -> Result<> {
+    VARVE_TRY(check_frame(table[frame], stored));
+    return take(frame, table[frame], stored);
+  };
+  return read_stored_frames(context_.storage, object, table, flight.range, is_claimed, sink,
+                            options);
+}
+
+Result<> FrameFetcher::take_tail(const MemberTail& tail) {
+  for (const auto& [frame, stored] : tail.frames) {
+    const Frame& entry = tail.table[frame];
+    if (frames_.form() == FrameForm::kStored) {
+      VARVE_TRY(check_frame(entry, stored));
+      VARVE_TRY(take(frame, entry, stored));
+    } else {
+      Bytes raw(entry.raw_size);
+      VARVE_TRY(decode_frame(entry, stored, raw));
+      VARVE_TRY(take(frame, entry, raw));
+    }
+  }
+  return {};
 }
 
 // The object at `from` is absent: finds out where the layer is now, unless another request has.
@@ -230,7 +258,7 @@ Result<> FrameFetcher::move(Flight& flight, const Place& from, const CallOptions
   if (!flight.range.empty()) {
     VARVE_ASSIGN(FrameTable table,
                  read_frame_table(context_.storage, options_.log, layer, options));
-    file_.set_table(to.stored, table);
+    frames_.set_table(to.stored, table);
     to.table = std::make_shared<const FrameTable>(std::move(table));
   }
   const std::lock_guard lock(mutex_);
@@ -243,12 +271,12 @@ FrameFetcher::Place FrameFetcher::place() const {
   return place_;
 }
 
-Result<> FrameFetcher::take(size_t frame, ByteView raw) {
+Result<> FrameFetcher::take(size_t frame, const Frame& entry, ByteView bytes) {
   // The tail may bring frames that are here from an earlier time.
-  if (file_.has(frame)) return {};
-  VARVE_TRY(file_.put(frame, raw));
-  options_.counters->bytes += raw.size();
-  if (options_.fetched) options_.fetched(raw.size());
+  if (frames_.has(frame)) return {};
+  VARVE_TRY(frames_.put(frame, entry, bytes));
+  options_.counters->bytes += entry.raw_size;
+  if (options_.fetched) options_.fetched(entry.raw_size);
   const std::lock_guard lock(mutex_);
   if (!std::exchange(counted_, true)) ++options_.counters->layers;
   claims_[frame].reset();

@@ -1,4 +1,4 @@
-// Brings frames of one layer from the remote storage into its partial file.
+// Brings frames of one layer from the remote storage.
 //
 // What is being fetched is not asked for again: any number of threads that need a frame wait for
 // the one request that brings it. A request that fails, fails those who wait for it; whoever asks
@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "storage_sync/frame_stream.h"
+#include "storage_sync/layer_frames.h"
 #include "storage_sync/layer_locator.h"
-#include "storage_sync/partial_layer_file.h"
 #include "storage_sync/sync_context.h"
 
 namespace varve {
@@ -34,7 +34,7 @@ class FrameFetcher {
  public:
   struct Options {
     LogName log;
-    // Remote; whose frames `file` holds.
+    // Remote; whose frames these are.
     LayerEntry layer;
     // Asked for another place of the layer when its object turns out to be absent. None: that is
     // NotFound.
@@ -48,14 +48,14 @@ class FrameFetcher {
     // Told the raw bytes of each frame that came, from threads of the transfer pool.
     std::function<void(uint64_t)> fetched = {};
   };
-  // The context and the file outlive it.
-  FrameFetcher(const SyncContext& context, PartialLayerFile& file, Options options);
+  // The context and what holds the frames outlive it.
+  FrameFetcher(const SyncContext& context, LayerFrames& frames, Options options);
   // Stops what is under way and waits for it to end.
   ~FrameFetcher();
   FrameFetcher(const FrameFetcher&) = delete;
   FrameFetcher& operator=(const FrameFetcher&) = delete;
 
-  // Returns once the frames (numbers, ascending) are in the file. What is lacking of `ahead` is
+  // Returns once the frames (numbers, ascending) are here. What is lacking of `ahead` is
   // begun with them, and not waited for. `progress` is called on the way, each time some may have
   // come, with no lock held. A request that nobody waits for any more is stopped, unless it was
   // begun ahead; a waiter that stops does not disturb the others.
@@ -102,12 +102,13 @@ class FrameFetcher {
   Result<> read(Flight& flight, const Place& place, const CallOptions& options);
   Result<> move(Flight& flight, const Place& from, const CallOptions& options);
   Place place() const;
-  Result<> take(size_t frame, ByteView raw);
+  Result<> take_tail(const MemberTail& tail);
+  Result<> take(size_t frame, const Frame& entry, ByteView bytes);
   Flights end(Flight& flight, const Result<>& result);
   void leave(const Flights& joined, bool satisfied);
 
   const SyncContext& context_;
-  PartialLayerFile& file_;
+  LayerFrames& frames_;
   const Options options_;
 
   mutable std::mutex mutex_;

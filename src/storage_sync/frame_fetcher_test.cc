@@ -268,7 +268,7 @@ class OnDemand : public FramedLayerTest {
  protected:
   void SetUp() override {
     FramedLayerTest::SetUp();
-    layer_on_demand_ = LayerOnDemand::open(server_.context(), directory_.path(),
+    layer_on_demand_ = LayerOnDemand::open(server_.context(), directory_.path(), FrameForm::kRaw,
                                            {.log = test_support::kLog, .layer = layer_})
                            .value();
   }

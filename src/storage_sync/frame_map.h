@@ -35,12 +35,4 @@ struct FrameMap {
   Result<> write(const std::filesystem::path& path) const;
 };
 
-// How many frames a member of `size` bytes has, and how many bytes one of them.
-constexpr size_t frame_count(uint64_t size) {
-  return (size + kFrameSize - 1) / kFrameSize;
-}
-constexpr size_t frame_raw_size(uint64_t size, size_t frame) {
-  return std::min<uint64_t>(kFrameSize, size - frame * kFrameSize);
-}
-
 }  // namespace varve

@@ -147,9 +147,9 @@ Result<> read_frames(const SyncContext& context, const ObjectName& object, const
   return got.ok() ? decoded : got;
 }
 
-Result<FrameTable> read_member_tail(const SyncContext& context, const ObjectName& object,
+Result<MemberTail> read_member_tail(RemoteStorage& storage, const ObjectName& object,
                                     const LayerEntry& layer, uint64_t tail_size,
-                                    const FrameSink& sink, const CallOptions& options) {
+                                    const CallOptions& options) {
   const StoredMember& stored = layer.stored;
   VARVE_TRY(check_frame_table_size(layer));
   if (stored.table_offset < kObjectHeaderSize) {
@@ -162,22 +162,21 @@ Result<FrameTable> read_member_tail(const SyncContext& context, const ObjectName
   if (begin == kObjectHeaderSize) begin = 0;
   const uint64_t end = stored.table_offset + stored.table_size;
   VARVE_ASSIGN(const Bytes bytes,
-               within_object(get_bytes(context.storage, object.key(),
-                                       ByteRange::between(begin, end), end - begin, options)));
+               within_object(get_bytes(storage, object.key(), ByteRange::between(begin, end),
+                                       end - begin, options)));
   if (bytes.size() != end - begin) {
     return make_error(ErrorCode::kCorrupted, "the object ends before its frame table does");
   }
   if (begin == 0) VARVE_TRY(check_header(object.kind, ByteView(bytes).first(kObjectHeaderSize)));
-  VARVE_ASSIGN(FrameTable table, check_frame_table(layer, ByteView(bytes).last(stored.table_size)));
-  for (size_t i = 0; i < table.size(); ++i) {
-    const Frame& frame = table[i];
+  MemberTail tail;
+  VARVE_ASSIGN(tail.table, check_frame_table(layer, ByteView(bytes).last(stored.table_size)));
+  for (size_t i = 0; i < tail.table.size(); ++i) {
+    const Frame& frame = tail.table[i];
     if (frame.offset < begin || frame.offset + frame.stored_size > stored.table_offset) continue;
-    Bytes raw(frame.raw_size);
-    VARVE_TRY(
-        decode_frame(frame, ByteView(bytes).subspan(frame.offset - begin, frame.stored_size), raw));
-    VARVE_TRY(sink(i, std::move(raw)));
+    const ByteView taken = ByteView(bytes).subspan(frame.offset - begin, frame.stored_size);
+    tail.frames.emplace(i, Bytes(taken.begin(), taken.end()));
   }
-  return table;
+  return tail;
 }
 
 }  // namespace varve

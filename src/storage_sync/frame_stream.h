@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "storage_sync/manifest.h"
 #include "storage_sync/object_format.h"
@@ -39,11 +40,16 @@ Result<> read_frames(const SyncContext& context, const ObjectName& object, const
                      FrameRange range, const std::function<bool(size_t frame)>& is_wanted,
                      const FrameSink& sink, const CallOptions& options);
 
+struct MemberTail {
+  FrameTable table;
+  // Those that came whole, by their numbers; as they are stored, and not checked yet.
+  std::map<size_t, Bytes> frames;
+};
 // Reads the frame table and what lies before it, about `tail_size` stored bytes: an SST keeps its
-// index and its footer there. The frames that came whole go to the sink.
-Result<FrameTable> read_member_tail(const SyncContext& context, const ObjectName& object,
+// index and its footer there.
+Result<MemberTail> read_member_tail(RemoteStorage& storage, const ObjectName& object,
                                     const LayerEntry& layer, uint64_t tail_size,
-                                    const FrameSink& sink, const CallOptions& options);
+                                    const CallOptions& options);
 
 // The table, checked against what the layer's entry says of it. Corrupted when it does not fit.
 Result<FrameTable> check_frame_table(const LayerEntry& layer, ByteView bytes);

@@ -19,6 +19,14 @@ inline constexpr size_t kObjectTrailerSize = 64;
 // little, large enough to compress well.
 inline constexpr size_t kFrameSize = 1 << 20;
 
+// How many frames a member of `size` bytes has, and how many bytes one of them.
+constexpr size_t frame_count(uint64_t size) {
+  return (size + kFrameSize - 1) / kFrameSize;
+}
+constexpr size_t frame_raw_size(uint64_t size, size_t frame) {
+  return std::min<uint64_t>(kFrameSize, size - frame * kFrameSize);
+}
+
 // Room for encryption (an algorithm and a key ID per object) is in the header and must be zero.
 Bytes encode_object_header(ObjectKind kind);
 Result<ObjectKind> decode_object_header(ByteView header);

@@ -64,10 +64,7 @@ Result<std::unique_ptr<PartialLayerFile>> PartialLayerFile::open(
 
 Result<std::unique_ptr<PartialLayerFile>> PartialLayerFile::scratch(
     const LayerEntry& layer, const std::filesystem::path& directory) {
-  const auto path = with_suffix(directory, layer.name, kPartialSuffix);
-  VARVE_ASSIGN(File file, File::open(path, O_RDWR | O_CREAT | O_EXCL));
-  // The open file is all that is needed; without its name nothing is left behind by a crash.
-  VARVE_TRY(remove_file(path));
+  VARVE_ASSIGN(File file, File::open_scratch(with_suffix(directory, layer.name, kPartialSuffix)));
   return std::unique_ptr<PartialLayerFile>(new PartialLayerFile(layer, std::move(file)));
 }
 
@@ -117,7 +114,7 @@ uint64_t PartialLayerFile::present_bytes() const {
   return present_bytes_;
 }
 
-Result<> PartialLayerFile::put(size_t frame, ByteView raw) {
+Result<> PartialLayerFile::put(size_t frame, const Frame& /*entry*/, ByteView raw) {
   VARVE_TRY(file_.write_at(frame * kFrameSize, raw));
   const uint64_t checksum = checksum64(raw);
   {

@@ -16,6 +16,7 @@
 
 #include "fs/file.h"
 #include "storage_sync/frame_map.h"
+#include "storage_sync/layer_frames.h"
 
 namespace varve {
 
@@ -26,8 +27,8 @@ inline constexpr std::string_view kFrameMapSuffix = ".frames";
 // every so often.
 inline constexpr uint64_t kFrameMapInterval = 32ULL << 20;
 
-// Thread-safe; a frame must not be put by two threads at once.
-class PartialLayerFile {
+// Raw frames.
+class PartialLayerFile : public LayerFrames {
  public:
   // In `directory`, going on with what is there of an earlier time. Whatever there is of another
   // layer of that name, or without a map, is dropped. Conflict while another has it open.
@@ -38,31 +39,24 @@ class PartialLayerFile {
   static Result<std::unique_ptr<PartialLayerFile>> scratch(const LayerEntry& layer,
                                                            const std::filesystem::path& directory);
   // Keeps what is here for the next time.
-  ~PartialLayerFile();
+  ~PartialLayerFile() override;
 
-  size_t frame_count() const { return frames_.size(); }
-  uint64_t size() const { return layer_.size; }
-  const std::filesystem::path& path() const { return file_.path(); }
+  FrameForm form() const override { return FrameForm::kRaw; }
+  size_t frame_count() const override { return frames_.size(); }
+  uint64_t size() const override { return layer_.size; }
+  const std::filesystem::path& path() const override { return file_.path(); }
 
-  // The frame table, once it is known.
-  std::shared_ptr<const FrameTable> table() const;
-  // `stored` is where it is from; it has frame_count() frames.
-  void set_table(const StoredMember& stored, FrameTable table);
+  std::shared_ptr<const FrameTable> table() const override;
+  void set_table(const StoredMember& stored, FrameTable table) override;
 
-  bool has(size_t frame) const;
-  // Raw bytes of all frames that are here.
-  uint64_t present_bytes() const;
-
-  // `raw` is the frame, checked by the caller. From time to time this syncs and writes the map.
-  Result<> put(size_t frame, ByteView raw);
-
-  // Fills `out`, which ends within the file. False when a frame that it needs is not here, or was
-  // kept over a restart and is damaged: it is then reported and counts as not here.
-  Result<bool> read_at(uint64_t offset, std::span<uint8_t> out);
-
-  // Compares every frame that is here with the checksum it came with; those that differ are
-  // reported and no longer count as here. Returns how many.
-  Result<size_t> drop_damaged();
+  bool has(size_t frame) const override;
+  uint64_t present_bytes() const override;
+  // From time to time this syncs and writes the map.
+  Result<> put(size_t frame, const Frame& entry, ByteView raw) override;
+  // Only what was kept over a restart is compared with its checksum.
+  Result<bool> read_at(uint64_t offset, std::span<uint8_t> out) override;
+  Result<size_t> drop_damaged() override;
+  void release_memory() override {}
 
   // Of a file whose frames are all here, and that nobody uses any more: checks the whole and gives
   // it its name, durably. False when frames were damaged and have to be put again. Corrupted when

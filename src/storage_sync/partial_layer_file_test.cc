@@ -34,7 +34,8 @@ class PartialLayer : public testing::Test {
     return ByteView(content_).subspan(number * kFrameSize, frame_raw_size(kSize, number));
   }
   void put(PartialLayerFile& file, std::initializer_list<size_t> frames) {
-    for (const size_t number : frames) VARVE_ASSERT_OK(file.put(number, frame(number)));
+    for (const size_t number : frames)
+      VARVE_ASSERT_OK(file.put(number, table()[number], frame(number)));
   }
   bool can_read(PartialLayerFile& file, size_t number) {
     Bytes read(frame(number).size());
@@ -192,7 +193,7 @@ TEST_F(PartialLayer, WhatIsThereOfAnotherLayerDoesNotCount) {
   layer_ = entry(other);
   auto file = open();
   EXPECT_FALSE(file->has(0));
-  VARVE_ASSERT_OK(file->put(0, other));
+  VARVE_ASSERT_OK(file->put(0, {}, other));
   EXPECT_TRUE(file->publish().value());
   EXPECT_EQ(read_file(final_).value(), other);
 }
@@ -246,7 +247,7 @@ TEST_F(PartialLayer, FramesMayBePutAndReadByManyThreads) {
     for (size_t number = 0; number < 8; ++number) {
       threads.emplace_back([&, number] {
         const ByteView raw = ByteView(content).subspan(number * kFrameSize, kFrameSize);
-        VARVE_EXPECT_OK(file->put(number, raw));
+        VARVE_EXPECT_OK(file->put(number, {}, raw));
         Bytes read(kFrameSize);
         EXPECT_TRUE(file->read_at(number * kFrameSize, read).value());
         EXPECT_EQ(as_text(read), as_text(raw));

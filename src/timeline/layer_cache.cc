@@ -165,7 +165,10 @@ Result<LayerCache::Copy> LayerCache::make_copy(const LayerEntry& layer) {
     options.fetched = [reads = options_.remote_reads, timeline = timeline(), name = layer.name](
                           uint64_t bytes) { reads->note_fetched(timeline, name, bytes); };
   }
-  return LayerOnDemand::open(*options_.remote, scratch, std::move(options));
+  // What is read by and by is decoded once, as it is read; what is read again and again, before.
+  const auto form =
+      options_.pattern == ReadPattern::kOnDemand ? FrameForm::kRaw : FrameForm::kStored;
+  return LayerOnDemand::open(*options_.remote, scratch, form, std::move(options));
 }
 
 class LayerCache::Cursor : public VersionCursor {
@@ -185,7 +188,7 @@ class LayerCache::Cursor : public VersionCursor {
 
   Result<> start() {
     VARVE_ASSIGN(reader_, cache_.get(layer_));
-    return mend(move_to_start());
+    return mend(move_on());
   }
 
   const Version* current() const override { return at_ ? at_->current() : nullptr; }
@@ -193,24 +196,24 @@ class LayerCache::Cursor : public VersionCursor {
   Result<> next() override {
     // Copied, since the version is gone when reading on fails.
     const Version& read = *at_->current();
-    last_ = {read.key, read.lsn};
+    from_ = {.key = read.key, .lsn = read.lsn, .is_read = true};
     return mend(at_->next());
   }
 
- private:
-  Result<> move_to_start() {
-    VARVE_ASSIGN(at_, reader_->cursor(range_));
-    return {};
+  Result<> seek(const Key& key, Lsn lsn) override {
+    if (!lies_before(*at_->current(), key, lsn)) return {};
+    from_ = {.key = key, .lsn = lsn};
+    return mend(at_->seek(key, lsn));
   }
 
-  // After what was read last.
+ private:
+  // To where reading began or was to go on.
   Result<> move_on() {
-    if (!last_) return move_to_start();
-    const auto& [key, lsn] = *last_;
-    VARVE_ASSIGN(at_, reader_->cursor({key, range_.end}, lsn));
+    VARVE_ASSIGN(at_, reader_->cursor({from_.key, range_.end}, from_.lsn));
     const Version* version = at_->current();
-    if (version != nullptr && version->key == key && version->lsn == lsn) return at_->next();
-    return {};
+    const bool is_behind = from_.is_read && version != nullptr && version->key == from_.key &&
+                           version->lsn == from_.lsn;
+    return is_behind ? at_->next() : Result<>();
   }
 
   // What reading gave, or what it gives with another copy.
@@ -232,8 +235,13 @@ class LayerCache::Cursor : public VersionCursor {
   // Destroyed after the cursor that reads it.
   Reader reader_;
   VersionCursorPointer at_;
-  // Key and LSN of the last version that was left behind.
-  std::optional<std::pair<Key, Lsn>> last_;
+  // Where to go on with another copy: at this version, or after it where it was left behind.
+  struct Place {
+    Key key;
+    Lsn lsn = Lsn::max();
+    bool is_read = false;
+  };
+  Place from_{.key = range_.start};
 };
 
 Result<VersionCursorPointer> LayerCache::cursor(const LayerEntry& layer, const KeyRange& range) {
@@ -310,7 +318,9 @@ std::list<LayerCache::SlotPointer>::iterator LayerCache::find_slot(const LayerNa
 std::list<LayerCache::SlotPointer> LayerCache::take_surplus() {
   uint64_t bytes = 0;
   for (const SlotPointer& slot : slots_) {
-    if (slot->copy) bytes += slot->copy->present_bytes();
+    if (!slot->copy) continue;
+    bytes += slot->copy->present_bytes();
+    if (is_dispensable(*slot)) slot->copy->release_memory();
   }
   std::list<SlotPointer> surplus;
   const auto is_too_much = [&] {

@@ -46,7 +46,7 @@ class LayerCache {
     ReadPattern pattern = ReadPattern::kOnDemand;
     // Layers that are kept open. Each holds its index in memory, a few hundred KiB for 256 MiB.
     size_t kept_layers = 64;
-    // Raw bytes of their partial copies. The one in use is kept whatever its size.
+    // That their partial copies take. The one in use is kept whatever its size.
     uint64_t kept_bytes = 768ULL << 20;
     CallOptions call;
   };

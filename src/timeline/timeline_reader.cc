@@ -44,6 +44,10 @@ class ImageCursor : public VersionCursor {
     VARVE_TRY(inner_->next());
     return check();
   }
+  Result<> seek(const Key& key, Lsn lsn) override {
+    VARVE_TRY(inner_->seek(key, lsn));
+    return check();
+  }
 
  private:
   const VersionCursorPointer inner_;
@@ -164,8 +168,19 @@ class TimelineReader::PartsCursor : public VersionCursor {
 
   const Version* current() const override { return at_ ? at_->current() : nullptr; }
 
-  Result<> next() override {
-    auto moved = at_->next();
+  Result<> next() override { return go_on(at_->next()); }
+
+  Result<> seek(const Key& key, Lsn lsn) override {
+    VARVE_TRY(go_on(at_->seek(key, lsn)));
+    // Beyond the part where it was, one by one.
+    return VersionCursor::seek(key, lsn);
+  }
+
+ private:
+  const LayerSnapshot& layers() const { return *view_->layers; }
+
+  // After a move within this part.
+  Result<> go_on(const Result<>& moved) {
     if (!moved.ok()) {
       at_.reset();
       return moved;
@@ -174,9 +189,6 @@ class TimelineReader::PartsCursor : public VersionCursor {
     ++part_;
     return start();
   }
-
- private:
-  const LayerSnapshot& layers() const { return *view_->layers; }
 
   Result<VersionCursorPointer> open(const LayerMap::Part& part) {
     prefetch(part);

@@ -158,6 +158,21 @@ TEST_F(Reader, W4_DamageInTheMiddleOfAScanIsReadFromTheRemoteCopyAndTheScanGoesO
                   .failed_with(ErrorCode::kCorrupted));
 }
 
+TEST_F(Reader, W4_DamageOnTheWayToAKeyIsReadFromTheRemoteCopy) {
+  damage(layer_file(2));
+  LayerCache cache(options(true, true));
+  const LayerEntry& layer = local_.manifest.layers[2];
+  int first = 0;
+  while (key_of(first) != layer.name.keys.start) ++first;
+  const auto cursor = cache.cursor(layer, layer.name.keys).value();
+  EXPECT_EQ(cache.fetched().layers, 0U);
+  VARVE_ASSERT_OK(cursor->seek(key_of(first + 7), Lsn::max()));
+  EXPECT_EQ(cache.fetched().layers, 1U);
+  ASSERT_NE(cursor->current(), nullptr);
+  EXPECT_EQ(cursor->current()->key, key_of(first + 7));
+  EXPECT_EQ(as_text(cursor->current()->value), as_text(value_of(first + 7)));
+}
+
 TEST_F(Reader, W4_AKeyInADamagedBlockIsReadFromTheRemoteCopy) {
   damage(layer_file(0));
   for (int i = 0; i < 10; ++i) {

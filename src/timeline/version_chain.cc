@@ -76,7 +76,7 @@ Result<> reconstruct_all(VersionCursor& cursor, Redo* redo, const ImageSink& sin
       if (redo == nullptr) return cannot_apply(key);
       VARVE_TRY(add_chain(cursor, key, pipeline));
     }
-    while (cursor.current() != nullptr && cursor.current()->key == key) VARVE_TRY(cursor.next());
+    if (cursor.current() != nullptr) VARVE_TRY(cursor.seek(key.next(), Lsn::max()));
   }
   return pipeline.finish();
 }

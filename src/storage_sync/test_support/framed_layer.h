@@ -2,6 +2,7 @@
 #pragma once
 
 #include "storage_sync/frame_fetcher.h"
+#include "storage_sync/partial_layer_file.h"
 #include "storage_sync/test_support/sync_fixture.h"
 
 namespace varve::test_support {
