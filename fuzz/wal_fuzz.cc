@@ -15,6 +15,7 @@
 #include "postgres/page_redo/visibility_map_page.h"
 #include "postgres/test_support/wal_writer.h"
 #include "postgres/wal/block_image.h"
+#include "postgres/wal/imageless_record.h"
 #include "postgres/wal/stream_decoder.h"
 #include "postgres/wal/v15/payload.h"
 
@@ -119,6 +120,22 @@ struct RedoPages {
   void operator()(const Kind&) const {}
 };
 
+// All but the images is as it was.
+void check_without_images(const DecodedRecord& record) {
+  const Bytes bytes = without_images(record);
+  DecodedRecord smaller;
+  expect(smaller.decode({.start = record.start(), .end = record.end(), .bytes = bytes}).ok());
+  expect(wal_record_crc(bytes) == smaller.header().crc);
+  expect(std::ranges::equal(smaller.main_data(), record.main_data()));
+  expect(smaller.origin() == record.origin());
+  expect(smaller.top_level_transaction() == record.top_level_transaction());
+  expect(std::ranges::equal(
+      smaller.blocks(), record.blocks(), [](const BlockReference& a, const BlockReference& b) {
+        return !a.image && a.id == b.id && a.fork == b.fork && a.block == b.block &&
+               a.will_init == b.will_init && std::ranges::equal(a.data, b.data);
+      }));
+}
+
 void look_into(const WalRecord& wal) {
   static DecodedRecord record;
   if (!record.decode(wal).ok()) return;
@@ -130,6 +147,7 @@ void look_into(const WalRecord& wal) {
     std::array<uint8_t, kBlockSize> page;
     (void)restore_block_image(block, page).ok();
   }
+  check_without_images(record);
   if (const auto payload = wal15::parse_payload(record); payload.ok()) {
     std::visit(ReadLists{}, *payload);
     std::visit(RedoPages{record}, *payload);

@@ -1,5 +1,6 @@
 #include "ingest/wal/wal_ingester.h"
 
+#include <algorithm>
 #include <array>
 #include <variant>
 
@@ -12,6 +13,7 @@
 #include "postgres/stored_record.h"
 #include "postgres/stored_values.h"
 #include "postgres/wal/block_image.h"
+#include "postgres/wal/imageless_record.h"
 
 namespace varve {
 namespace {
@@ -120,12 +122,20 @@ void WalIngester::put_image(const Key& key, ByteView image) {
 
 ByteView WalIngester::record_bytes() {
   if (kept_record_.empty()) {
-    const StoredRecord stored{.hint_bits_logged = logs_hint_bits_, .bytes = record_.bytes()};
-    const std::span<uint8_t> place = batch_.allocate(stored.encoded_size());
-    stored.encode_to(place);
-    kept_record_ = place;
+    const bool has_image = std::ranges::any_of(
+        record_.blocks(), [](const BlockReference& block) { return block.image.has_value(); });
+    kept_record_ = has_image && may_lack_images(record_.header())
+                       ? store_record(without_images(record_))
+                       : store_record(record_.bytes());
   }
   return kept_record_;
+}
+
+ByteView WalIngester::store_record(ByteView bytes) {
+  const StoredRecord stored{.hint_bits_logged = logs_hint_bits_, .bytes = bytes};
+  const std::span<uint8_t> place = batch_.allocate(stored.encoded_size());
+  stored.encode_to(place);
+  return place;
 }
 
 // --- sizes ---
@@ -192,7 +202,7 @@ Result<> WalIngester::take_block(const BlockReference& block) {
   }
   if (has_image || block.will_init) {
     if (!is_there) extend(block.fork, size.value_or(0), block.block);
-    put(key, ValueKind::kFirstRecord, record_bytes());
+    put(key, ValueKind::kFirstRecord, has_image ? store_record(record_.bytes()) : record_bytes());
     return {};
   }
   if (is_there) {

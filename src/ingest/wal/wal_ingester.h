@@ -63,8 +63,9 @@ class WalIngester {
   void put_image(const Key& key, ByteView image);
   void put_record(const Key& key) { put(key, ValueKind::kRecord, record_bytes()); }
   void put_tombstone(const Key& key) { put(key, ValueKind::kTombstone, {}); }
-  // The stored record, kept once however many keys it changes.
+  // As it is stored under keys that need none of its images: once, however many there are.
   ByteView record_bytes();
+  ByteView store_record(ByteView bytes);
 
   Result<std::optional<uint32_t>> size_of(const RelationForkTag& fork);
   void set_size(const RelationForkTag& fork, uint32_t blocks);

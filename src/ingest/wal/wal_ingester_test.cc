@@ -94,6 +94,27 @@ class WalIngesterTest : public testing::Test {
         writer_.add({.resource_manager = 0, .info = 0x60}, WalWriter::main_data(data.view())));
   }
 
+  // A change of blocks 1, with its image, and 2.
+  WalRecord change_with_image(uint8_t resource_manager) {
+    ByteWriter parts;
+    for (const uint32_t block : {1, 2}) {
+      parts.put(static_cast<uint8_t>(block));
+      parts.put(static_cast<uint8_t>(block == 1 ? 0x10 : 0x80));
+      parts.put(uint16_t{0});
+      if (block == 1) {
+        parts.put(static_cast<uint16_t>(kBlockSize));
+        parts.put(uint16_t{0});
+        parts.put(uint8_t{0x02});
+        parts.put(kMain.relation.directory.tablespace);
+        parts.put(kMain.relation.directory.database);
+        parts.put(kMain.relation.relation);
+      }
+      parts.put(block);
+    }
+    parts.put_zeros(kBlockSize);
+    return placed(writer_.add({.resource_manager = resource_manager, .info = 0x70}, parts.view()));
+  }
+
   // A change of heap blocks in place.
   WalRecord change_blocks(std::initializer_list<uint32_t> blocks, bool makes_them_anew = false) {
     constexpr uint8_t kWillInit = 0x40;
@@ -148,6 +169,22 @@ TEST_F(WalIngesterTest, ABlockGetsTheRecordAndOneThatIsMadeAnewNeedsNothingOlder
   EXPECT_EQ(kind_of(2, change.end), ValueKind::kRecord);
   EXPECT_EQ(kind_of(2, anew.end), ValueKind::kFirstRecord);
   EXPECT_EQ(size_of(kMain), 3U);
+}
+
+TEST_F(WalIngesterTest, ABlockDoesNotKeepTheImagesOfOthersUnlessRedoInsistsOnThem) {
+  constexpr uint8_t kHeap = 10;
+  constexpr uint8_t kGin = 13;
+  set_size(kMain, 3);
+  auto ingester = open();
+  const WalRecord heap = change_with_image(kHeap);
+  ASSERT_TRUE(ingester.ingest(heap).ok());
+  const WalRecord gin = change_with_image(kGin);
+  ASSERT_TRUE(ingester.ingest(gin).ok());
+  ASSERT_TRUE(ingester.flush().ok());
+  EXPECT_EQ(kind_of(1, heap.end), ValueKind::kImage);
+  EXPECT_EQ(kind_of(2, heap.end), ValueKind::kRecord);
+  EXPECT_LT(stored(2, heap.end).bytes.size(), 100U);
+  EXPECT_EQ(stored(2, gin.end).bytes.size(), gin.bytes.size());
 }
 
 TEST_F(WalIngesterTest, ARecordSaysWhetherHintBitsWereLoggedWhereItWasWritten) {

@@ -4,21 +4,10 @@
 
 #include <bit>
 
+#include "postgres/wal/record_parts.h"
+
 namespace varve {
 namespace {
-
-// XLR_BLOCK_ID_* of src/include/access/xlogrecord.h.
-constexpr uint8_t kShortDataId = 255;
-constexpr uint8_t kLongDataId = 254;
-constexpr uint8_t kOriginId = 253;
-constexpr uint8_t kTopLevelTransactionId = 252;
-
-// BKPBLOCK_*.
-constexpr uint8_t kForkMask = 0x0F;
-constexpr uint8_t kHasImage = 0x10;
-constexpr uint8_t kHasData = 0x20;
-constexpr uint8_t kWillInit = 0x40;
-constexpr uint8_t kSameRelation = 0x80;
 
 // Reads the headers of a record's parts, which lie one after the other without padding.
 class PartHeaders {
@@ -130,21 +119,21 @@ Result<> DecodedRecord::decode(const WalRecord& record, const WalFormat& format)
     uint8_t id = 0;
     headers.get(id);
     switch (id) {
-      case kShortDataId: {
+      case wal_parts::kShortDataId: {
         uint8_t length = 0;
         if (!headers.get(length)) return headers.too_short();
         main_data_length = length;
         last = true;
         break;
       }
-      case kLongDataId:
+      case wal_parts::kLongDataId:
         if (!headers.get(main_data_length)) return headers.too_short();
         last = true;
         break;
-      case kOriginId:
+      case wal_parts::kOriginId:
         if (!headers.get(origin_)) return headers.too_short();
         break;
-      case kTopLevelTransactionId:
+      case wal_parts::kTopLevelTransactionId:
         if (!headers.get(top_level_transaction_)) return headers.too_short();
         break;
       default: {
@@ -157,24 +146,24 @@ Result<> DecodedRecord::decode(const WalRecord& record, const WalFormat& format)
         Lengths& length = lengths[block_count_];
         uint8_t flags = 0;
         if (!headers.get(flags) || !headers.get(length.data)) return headers.too_short();
-        const uint8_t fork = flags & kForkMask;
+        const uint8_t fork = flags & wal_parts::kForkMask;
         if (fork >= kForkCount) {
           return headers.damaged("block reference {} is of fork {}, which does not exist", id,
                                  fork);
         }
-        if (((flags & kHasData) != 0) != (length.data > 0)) {
+        if (((flags & wal_parts::kHasData) != 0) != (length.data > 0)) {
           return headers.damaged("block reference {} has {} bytes of data, and the flags {:02x}",
                                  id, length.data, flags);
         }
         block.id = id;
-        block.will_init = (flags & kWillInit) != 0;
+        block.will_init = (flags & wal_parts::kWillInit) != 0;
         block.image.reset();
         block.data = {};
         length.image = 0;
-        if ((flags & kHasImage) != 0) {
+        if ((flags & wal_parts::kHasImage) != 0) {
           VARVE_TRY(read_image_header(headers, id, format, block.image.emplace(), length.image));
         }
-        if ((flags & kSameRelation) == 0) {
+        if ((flags & wal_parts::kSameRelation) == 0) {
           DatabaseTag& directory = block.fork.relation.directory;
           if (!headers.get(directory.tablespace) || !headers.get(directory.database) ||
               !headers.get(block.fork.relation.relation)) {
