@@ -2,7 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
+#include <memory>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -13,14 +14,11 @@ class ByteArena {
  public:
   // To be filled by the caller.
   std::span<uint8_t> allocate(size_t size) {
-    if (chunks_.empty() || chunks_.back().size() + size > chunks_.back().capacity()) {
-      chunks_.emplace_back().reserve(std::max(kChunkSize, size));
-    }
-    Bytes& chunk = chunks_.back();
-    const size_t start = chunk.size();
-    chunk.resize(start + size);
+    if (chunks_.empty() || chunks_.back().room - used_ < size) add_chunk(size);
+    const std::span<uint8_t> place(chunks_.back().bytes.get() + used_, size);
+    used_ += size;
     size_ += size;
-    return std::span(chunk).subspan(start);
+    return place;
   }
   // A copy of `bytes`.
   ByteView keep(ByteView bytes) {
@@ -34,16 +32,32 @@ class ByteArena {
 
   void clear() {
     size_ = 0;
-    // One chunk is used again.
-    if (chunks_.size() > 1) chunks_.erase(std::next(chunks_.begin()), chunks_.end());
-    if (!chunks_.empty()) chunks_.front().clear();
+    used_ = 0;
+    // The last one, mostly the largest, is used again.
+    if (chunks_.size() > 1) chunks_.erase(chunks_.begin(), std::prev(chunks_.end()));
   }
 
  private:
-  static constexpr size_t kChunkSize = 1 << 20;
+  static constexpr size_t kFirstChunk = 1 << 12;
+  static constexpr size_t kLargestChunk = 1 << 20;
 
-  // None grows beyond what it has reserved, so that views stay valid.
-  std::deque<Bytes> chunks_;
+  // Not cleared: whoever allocates fills it.
+  struct Chunk {
+    std::unique_ptr<uint8_t[]> bytes;
+    size_t room = 0;
+  };
+
+  // Each is twice as large as the one before.
+  void add_chunk(size_t size) {
+    const size_t next = chunks_.empty() ? kFirstChunk : 2 * chunks_.back().room;
+    const size_t room = std::max(std::min(next, kLargestChunk), size);
+    chunks_.push_back({std::make_unique_for_overwrite<uint8_t[]>(room), room});
+    used_ = 0;
+  }
+
+  // Only the last one has room left.
+  std::vector<Chunk> chunks_;
+  size_t used_ = 0;  // Of the last one.
   size_t size_ = 0;
 };
 

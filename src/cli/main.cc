@@ -2,6 +2,7 @@
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage. Results go to stdout, everything else to stderr.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <exception>
 #include <iostream>
@@ -50,10 +51,20 @@ int run(int argc, char** argv) {
   return kFailed;
 }
 
+// Frames, parts and batches of about a MiB come and go all the time. By default glibc gives such
+// memory back at once, and the kernel then has to clear it anew each time: see mallopt(3).
+void keep_freed_memory() {
+  constexpr int kLargestInHeap = 8 << 20;
+  constexpr int kKeptOfHeap = 64 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLargestInHeap);
+  mallopt(M_TRIM_THRESHOLD, kKeptOfHeap);
+}
+
 }  // namespace
 }  // namespace varve
 
 int main(int argc, char** argv) {
+  varve::keep_freed_memory();
   try {
     return varve::run(argc, argv);
   } catch (const std::exception& error) {

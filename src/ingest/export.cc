@@ -59,11 +59,11 @@ std::optional<SystemUser> default_owner() {
   return postgres.ok() ? std::optional(*postgres) : std::nullopt;
 }
 
-// The other half of the processors fetches layers and applies records for them.
+// What fetches layers and applies records for them runs beside them, and mostly waits.
 size_t thread_count(const ExportOptions& options) {
   constexpr size_t kMostByDefault = 8;
   if (options.threads > 0) return options.threads;
-  return std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, kMostByDefault);
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMostByDefault);
 }
 
 // What decides how everything else is written; read before anything is.

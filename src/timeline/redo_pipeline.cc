@@ -14,12 +14,16 @@ constexpr size_t kBatchPages = 64;
 constexpr size_t kThreads = 2;
 // One is handed on while the threads have another one each.
 constexpr size_t kBatchesAhead = 2 * kThreads;
+// Bytes of all that were submitted, unless there is only one: the records of a page that was
+// changed all the time are a batch of any size.
+constexpr size_t kBytesAhead = 32 << 20;
 
 }  // namespace
 
 class RedoPipeline::Batch {
  public:
   bool empty() const { return images_.empty(); }
+  size_t size() const { return arena_.size(); }
   bool is_full() const { return chains_ >= kBatchPages || arena_.size() >= kBatchSize; }
 
   void add_image(const Key& key, ByteView image) {
@@ -121,16 +125,21 @@ Result<> RedoPipeline::submit() {
   }
   if (!threads_) threads_.emplace(ThreadPool::Options{.name = "redo", .threads = kThreads});
   Batch& batch = *current_;
+  submitted_bytes_ += batch.size();
   submitted_.push_back(
       {std::move(current_), threads_->submit([this, &batch] { return batch.make(*redo_); })});
   current_ = std::make_unique<Batch>();
-  if (submitted_.size() > kBatchesAhead) return hand_on();
+  while (submitted_.size() > kBatchesAhead ||
+         (submitted_.size() > 1 && submitted_bytes_ > kBytesAhead)) {
+    VARVE_TRY(hand_on());
+  }
   return {};
 }
 
 Result<> RedoPipeline::hand_on() {
   Submitted first = std::move(submitted_.front());
   submitted_.pop_front();
+  submitted_bytes_ -= first.batch->size();
   auto made = first.made.get();
   VARVE_TRY(made);
   return first.batch->hand_on(sink_);

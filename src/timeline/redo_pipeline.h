@@ -50,6 +50,7 @@ class RedoPipeline {
     std::future<Result<>> made;
   };
   std::deque<Submitted> submitted_;
+  size_t submitted_bytes_ = 0;
   bool has_begun_ = false;
   // Last, so that its tasks end while there are their batches.
   std::optional<ThreadPool> threads_;
