@@ -100,4 +100,17 @@ struct WalOptions {
 // Decodes WAL that is in memory, up to its end.
 Result<Json> measure_wal(const WalOptions& options);
 
+struct PageOptions {
+  std::filesystem::path work_directory;
+  std::string timeline;  // TENANT/TIMELINE.
+  // TABLESPACE/DATABASE/RELATION, as numbers.
+  std::vector<std::string> relations;
+};
+// Reads each page of each relation once, in random order, as of the timeline's end: what was
+// changed since its image is redone by a process of PostgreSQL.
+Result<Json> measure_pages(const PageOptions& options);
+
+// How long single reads took, the slow ones included.
+Json describe_latencies(std::vector<double> seconds);
+
 }  // namespace varve::bench

@@ -51,18 +51,9 @@ size_t chain_of(uint64_t number) {
 // Latencies of one kind of reads.
 Json describe(const std::string& source, const std::string& state, const std::string& chain,
               std::vector<double> seconds) {
-  std::ranges::sort(seconds);
-  const auto at = [&](double part) {
-    return 1e6 * seconds[static_cast<size_t>(part * static_cast<double>(seconds.size() - 1))];
-  };
-  const double total = std::accumulate(seconds.begin(), seconds.end(), 0.0);
-  return {{"source", source},
-          {"state", state},
-          {"chain", chain},
-          {"gets", seconds.size()},
-          {"median_us", at(0.5)},
-          {"p99_us", at(0.99)},
-          {"per_second", static_cast<double>(seconds.size()) / total}};
+  Json described{{"source", source}, {"state", state}, {"chain", chain}};
+  described.update(describe_latencies(std::move(seconds)));
+  return described;
 }
 
 class ReadsMeasurement {

@@ -89,6 +89,14 @@ int run(int argc, char** argv) {
   decode->add_flag("--only-records", wal.only_records);
   decode->callback([&] { result = measure_wal(wal); });
 
+  PageOptions pages;
+  CLI::App* redo = app.add_subcommand("pages", "Read pages of a timeline that holds WAL");
+  redo->add_option("TIMELINE", pages.timeline)->required();
+  redo->add_option("--workdir", pages.work_directory)->required();
+  redo->add_option("--relation", pages.relations, "TABLESPACE/DATABASE/RELATION, as numbers")
+      ->required();
+  redo->callback([&] { result = measure_pages(pages); });
+
   try {
     if (const auto logging = set_up_logging("warning"); !logging.ok()) result = logging.error();
     app.parse(argc, argv);
