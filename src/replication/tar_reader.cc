@@ -115,8 +115,10 @@ Result<> TarReader::consume(ByteView bytes) {
         break;
       case State::kEnded:
         // Archives are filled up with zeros to a multiple of whatever size.
-        taken = bytes.size();
-        if (std::ranges::any_of(bytes, [](uint8_t byte) { return byte != 0; })) {
+        taken = static_cast<size_t>(
+            std::ranges::find_if(bytes, [](uint8_t byte) { return byte != 0; }) - bytes.begin());
+        if (taken < bytes.size()) {
+          offset_ += taken;
           return damaged("goes on after its end");
         }
         break;
