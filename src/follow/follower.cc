@@ -29,17 +29,38 @@ bool may_pass(ErrorCode code) {
   }
 }
 
+// Feedback to the primary: when it is due, and how it is sent.
+struct TimedFeedback {
+  const Clock& clock;
+  Deadline due;
+  // Makes it due again later.
+  std::function<Result<>()> send;
+};
+
+// While it waits for room or for uploads, which may take hours, the primary hears that somebody is
+// there.
 class FeedTarget : public WalTarget {
  public:
-  FeedTarget(TimelineFeed& feed, CallOptions call) : feed_(feed), call_(std::move(call)) {}
+  FeedTarget(TimelineFeed& feed, const TimedFeedback& feedback, CallOptions call)
+      : feed_(feed), feedback_(feedback), call_(std::move(call)) {}
 
   Result<> ingest(Lsn start, Lsn end, std::span<const Version> versions) override {
-    return feed_.ingest({.start = start, .end = end}, versions, call_);
+    for (;;) {
+      CallOptions until_due = call_;
+      until_due.deadline = Deadline::earlier(call_.deadline, feedback_.due);
+      auto ingested = feed_.ingest({.start = start, .end = end}, versions, until_due);
+      const bool only_waited =
+          ingested.failed_with(ErrorCode::kCancelled) && feedback_.due.passed(feedback_.clock);
+      if (!only_waited) return ingested;
+      VARVE_TRY(call_.check("follow"));
+      VARVE_TRY(feedback_.send());
+    }
   }
   VersionSource& source() override { return feed_.source(); }
 
  private:
   TimelineFeed& feed_;
+  const TimedFeedback& feedback_;
   const CallOptions call_;
 };
 
@@ -248,7 +269,18 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
                                          .system_identifier = control.system_identifier(),
                                          .timeline = wal_timeline,
                                          .previous_record = joins ? Lsn() : last.start}));
-  FeedTarget target(*feed_, call);
+  TimedFeedback feedback{.clock = *options_.clock,
+                         .due = Deadline::after(Duration::zero(), *options_.clock),
+                         .send = {}};
+  feedback.send = [&]() -> Result<> {
+    if (options_.given_up != nullptr) {
+      if (const auto why = options_.given_up()) return *why;
+    }
+    VARVE_TRY(send_feedback(connection, control.wal_segment_size()));
+    feedback.due = Deadline::after(options_.feedback_interval, feedback.clock);
+    return {};
+  };
+  FeedTarget target(*feed_, feedback, call);
   VARVE_ASSIGN(auto ingester,
                WalIngester::open(target, last.end, {.consistent_from = timeline.oldest_lsn()}));
   VARVE_TRY(connection.start_streaming(options_.primary.slot, begin, wal_timeline, call));
@@ -284,11 +316,9 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
     return decoded.ok() ? flushed : decoded;
   };
 
-  const Clock& clock = *options_.clock;
-  Deadline feedback_due = Deadline::after(Duration::zero(), clock);
   for (;;) {
     CallOptions until_feedback = call;
-    until_feedback.deadline = feedback_due;
+    until_feedback.deadline = feedback.due;
     const auto event = connection.receive(until_feedback);
     if (event.ok()) {
       if (const auto* const data = std::get_if<WalData>(&*event)) {
@@ -299,7 +329,8 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
         // answer.
         if (keepalive->reply_requested) {
           timeline.freeze();
-          feedback_due = Deadline::earlier(feedback_due, Deadline::after(kAnswerPause, clock));
+          feedback.due =
+              Deadline::earlier(feedback.due, Deadline::after(kAnswerPause, feedback.clock));
         }
       } else if (const auto* const ended = std::get_if<TimelineEnded>(&*event)) {
         return make_error(
@@ -313,13 +344,7 @@ Result<> Follower::follow_stream(ReplicationConnection& connection, const CallOp
       return event.error();
     }
     // Not before the first event: a stream may have ended where it was to begin.
-    if (feedback_due.passed(clock)) {
-      if (options_.given_up != nullptr) {
-        if (const auto why = options_.given_up()) return *why;
-      }
-      VARVE_TRY(send_feedback(connection, control.wal_segment_size()));
-      feedback_due = Deadline::after(options_.feedback_interval, clock);
-    }
+    if (feedback.due.passed(feedback.clock)) VARVE_TRY(feedback.send());
   }
 }
 

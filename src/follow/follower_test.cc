@@ -2,6 +2,8 @@
 
 #include "follow/follower.h"
 
+#include <set>
+
 #include "follow/test_support/follower_fixture.h"
 #include "postgres/layout.h"
 #include "postgres/stored_values.h"
@@ -196,6 +198,27 @@ TEST_F(Following, AServerThatWaitsForItsEndIsNotAnsweredWithoutPause) {
   const BootTime start = system_clock().boot_time();
   EXPECT_TRUE(within_a_minute_is([&] { return answers >= before + 20; }));
   EXPECT_GT(system_clock().boot_time() - start, std::chrono::milliseconds(100));
+  stop_following();
+}
+
+// Else it would take this side for gone, and end the stream, when an upload takes long.
+TEST_F(Following, ThePrimaryHearsOfItWhileUploadsAreWaitedFor) {
+  start_server();
+  const Lsn begin = timeline_->last_record_lsn();
+  // There is no remote storage: what was imported waits for its upload for ever.
+  follow(options(), 1);
+  expect_state(FollowState::kStreaming);
+  write();
+  const std::string is_sent = "sent_lsn > '" + begin.to_string() + "'";
+  EXPECT_TRUE(within_a_minute_is([&] { return of_stream(is_sent) == "t"; }));
+  const std::string sender = of_stream("pid");
+  std::set<std::string> replies;
+  EXPECT_TRUE(within_a_minute_is([&] {
+    replies.insert(of_stream("reply_time"));
+    return replies.size() >= 5;
+  }));
+  EXPECT_EQ(timeline_->last_record_lsn(), begin);
+  EXPECT_EQ(of_stream("pid"), sender);
   stop_following();
 }
 

@@ -63,11 +63,12 @@ class FollowerTest : public testing::Test {
             .backoff = {.initial = std::chrono::milliseconds(5),
                         .maximum = std::chrono::milliseconds(50)}};
   }
-  void follow(Follower::Options options) {
+  void follow(Follower::Options options, uint64_t upload_lag_limit = UINT64_MAX) {
     follower_ = std::make_unique<Follower>(
         std::make_unique<TimelineFeed>(
             kept_, timeline_, system_clock(), system_random(),
-            TimelineFeed::Options{.maintenance = {.checkpoint_interval = std::chrono::hours(1)}}),
+            TimelineFeed::Options{.maintenance = {.checkpoint_interval = std::chrono::hours(1)},
+                                  .upload_lag_limit = upload_lag_limit}),
         std::move(options));
   }
   void follow() { follow(options()); }
