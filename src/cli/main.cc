@@ -55,7 +55,7 @@ int run(int argc, char** argv) {
 // memory back at once, and the kernel then has to clear it anew each time: see mallopt(3).
 void keep_freed_memory() {
   constexpr int kLargestInHeap = 8 << 20;
-  constexpr int kKeptOfHeap = 64 << 20;
+  constexpr int kKeptOfHeap = 16 << 20;  // Of each arena.
   mallopt(M_MMAP_THRESHOLD, kLargestInHeap);
   mallopt(M_TRIM_THRESHOLD, kKeptOfHeap);
 }
