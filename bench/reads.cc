@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <numeric>
 
 #include "base/random.h"
 #include "fs/file.h"

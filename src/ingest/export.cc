@@ -59,7 +59,7 @@ std::optional<SystemUser> default_owner() {
   return postgres.ok() ? std::optional(*postgres) : std::nullopt;
 }
 
-// What fetches layers and applies records for them runs beside them, and mostly waits.
+// Each reads, merges and writes pages; what fetches, decodes and applies records runs beside them.
 size_t thread_count(const ExportOptions& options) {
   constexpr size_t kMostByDefault = 8;
   if (options.threads > 0) return options.threads;

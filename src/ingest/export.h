@@ -39,8 +39,7 @@ struct ExportOptions {
   // What the cluster's WAL says that it was restored from, so that its server can go on with that
   // timeline; none: nothing.
   std::optional<TenantTimelineId> timeline;
-  // That read and write relations at the same time; 0: half as many as there are processors,
-  // at most 8.
+  // That read and write relations at the same time; 0: as many as there are processors, at most 8.
   size_t threads = 0;
   std::stop_token stop;
 };

@@ -21,7 +21,7 @@ class VersionCursor {
   virtual Result<> next() = 0;
   // On to the newest version of `key` at or below `lsn`, or where there is none to what comes
   // after it; stays where it is when it is there or beyond. To be called only where current() is
-  // not null. Passes over many versions in less time than next() does.
+  // not null. Errors as of next(). Passes over many versions in less time than next() does.
   virtual Result<> seek(const Key& key, Lsn lsn);
 };
 

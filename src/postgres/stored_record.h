@@ -13,7 +13,8 @@ struct StoredRecord {
   // (XLogHintBitIsNeeded() of src/include/access/xlog.h). What redo does to a page's LSN depends on
   // it.
   bool hint_bits_logged = false;
-  // The whole record, xl_tot_len bytes from the XLogRecord on.
+  // The record, xl_tot_len bytes from the XLogRecord on: as it was written, or without images
+  // (wal/imageless_record.h).
   ByteView bytes;
 
   size_t encoded_size() const { return 1 + bytes.size(); }

@@ -10,7 +10,8 @@ namespace varve {
 // refused where an image is missing that they always have (ginRedoSplit(), hash_xlog_split_page()).
 bool may_lack_images(const WalRecordHeader& header);
 
-// The record as it would be had no image been taken: with a length and a CRC that fit.
+// The record as it would be had no image been taken: with a length and a CRC that fit. `record` is
+// one that was decoded.
 Bytes without_images(const DecodedRecord& record);
 
 }  // namespace varve
