@@ -135,13 +135,21 @@ def test_s11_a_server_that_dies_is_waited_for_and_has_lost_nothing(varve, folder
 
 
 @pytest.mark.parametrize("fault", [fault_proxy.slow_down, fault_proxy.reset,
-                                   fault_proxy.break_upload, fault_proxy.lose_answer],
+                                   fault_proxy.break_upload, fault_proxy.lose_answer,
+                                   fault_proxy.garble],
                          ids=lambda fault: fault.__name__)
 def test_s11_a_storage_that_fails_for_a_while_is_tried_until_it_works(folder, proxy, pending,
                                                                       fault):
     # More often than a single request is repeated: the loop itself has to try again.
     proxy.restart_with(fault_proxy.on_put(fault_proxy.first(7, fault)))
     outcome = pending.wait().wait()
+    assert outcome.code == 0, outcome
+    pending.assert_uploaded_once(folder)
+
+
+def test_b1_a_body_that_is_not_signed_does_not_arrive_garbled_either(folder, proxy, pending):
+    proxy.restart_with(fault_proxy.on_put(fault_proxy.first(7, fault_proxy.garble)))
+    outcome = pending.wait(VARVE_S3_SIGN_PAYLOAD="false").wait()
     assert outcome.code == 0, outcome
     pending.assert_uploaded_once(folder)
 

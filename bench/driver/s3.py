@@ -159,7 +159,7 @@ def one_more(bench, remote, action):
     return Result(result.seconds, result.requests, result.stored - before)
 
 
-# What curl does: it neither signs the body nor sends a checksum of it.
+# What curl does by itself: it neither signs the body nor sends a checksum of it.
 UNCHECKED = {"VARVE_S3_CHECKSUM": "none", "VARVE_S3_SIGN_PAYLOAD": "false"}
 
 
@@ -188,7 +188,11 @@ def single_object(bench):
         gets["varve", transport] = lambda stored=stored: bench.measure(
             stored, lambda: varve(stored, "get", stored.url, "object", target))
         if installed("curl"):
-            puts["curl", transport] = lambda remote, tls: curl(remote, tls, "-T", source)
+            puts["curl, no checksums", transport] = (
+                lambda remote, tls: curl(remote, tls, "-T", source))
+            puts["curl, after openssl dgst", transport] = (
+                lambda remote, tls: bench.peers.checked_curl(source, key=f"{remote.prefix}/object",
+                                                             tls=tls))
             gets["curl", transport] = lambda stored=stored, tls=tls: bench.measure(
                 stored, lambda: curl(stored, tls, "-o", target))
     bench.contest(f"s3: one object of {contest.mib(size)} MiB to S3", puts)

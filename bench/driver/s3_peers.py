@@ -1,7 +1,10 @@
 """Other programs, told to use the S3 server of the benchmark."""
 
+import base64
 import os
 import shutil
+import subprocess
+import time
 
 from driver import machine
 from support import radosgw
@@ -15,6 +18,11 @@ _PATH = "/usr/bin:/bin"
 
 def installed(program):
     return shutil.which(program, path=_PATH) is not None
+
+
+def _digest(path, algorithm):
+    return subprocess.run(["openssl", "dgst", algorithm, "-binary", path], check=True,
+                          capture_output=True).stdout
 
 
 class Peers:
@@ -45,13 +53,23 @@ class Peers:
                              "sync", "--only-show-errors", source,
                              f"s3://{radosgw.BUCKET}/{prefix}", env=environment)
 
-    def curl(self, *options, key, tls):
+    def curl(self, *options, key, tls, payload_hash="UNSIGNED-PAYLOAD"):
         settings = self._server.settings
         return machine.timed(
             "curl", "-sS", "-f", "--cacert", self._server.ca, "--aws-sigv4",
             f"aws:amz:{radosgw.REGION}:s3", "-u", f"{settings.access_key}:{settings.secret_key}",
-            "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", *options,
+            "-H", f"x-amz-content-sha256: {payload_hash}", *options,
             f"{self._server.endpoint(tls=tls)}/{radosgw.BUCKET}/{key}")
+
+    def checked_curl(self, source, *, key, tls):
+        """Seconds of an upload that the server compares with a digest, which curl must be given."""
+        start = time.monotonic()
+        if tls:
+            md5 = base64.b64encode(_digest(source, "-md5")).decode()
+            self.curl("-T", source, "-H", f"content-md5: {md5}", key=key, tls=tls)
+        else:
+            self.curl("-T", source, key=key, tls=tls, payload_hash=_digest(source, "-sha256").hex())
+        return time.monotonic() - start
 
 
 class PgBackRest:

@@ -1,6 +1,7 @@
 #include "remote_storage/parallel_upload.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace varve {
 
@@ -11,13 +12,13 @@ Result<std::unique_ptr<ParallelUpload>> ParallelUpload::start(RemoteStorage& sto
                                                               const CallOptions& options) {
   std::unique_ptr<ParallelUpload> started(new ParallelUpload(pool, upload, options));
   VARVE_ASSIGN(started->upload_, storage.start_multipart(key, upload.part_size, options));
-  started->buffer_.reserve(upload.part_size);
+  started->buffer_ = started->take_spare();
   return started;
 }
 
 ParallelUpload::~ParallelUpload() {
   // The parts in flight refer to the upload, which must outlive them.
-  for (auto& part : in_flight_) part.wait();
+  for (Part& part : in_flight_) part.sent.wait();
 }
 
 Result<> ParallelUpload::append(ByteView bytes) {
@@ -40,19 +41,31 @@ Result<> ParallelUpload::finish() {
 
 Result<> ParallelUpload::send_buffer() {
   while (in_flight_.size() >= upload_options_.parallel_parts) VARVE_TRY(wait_for_oldest());
-  Bytes part;
-  part.reserve(upload_options_.part_size);
-  std::swap(part, buffer_);
-  in_flight_.push_back(pool_.submit([this, number = parts_++, part = std::move(part)] {
-    return upload_->upload_part(number, part, options_);
-  }));
+  Part& part = in_flight_.emplace_back(Part{.body = std::exchange(buffer_, take_spare())});
+  part.sent = pool_.submit([this, number = parts_++, body = ByteView(part.body)] {
+    return upload_->upload_part(number, body, options_);
+  });
   return {};
 }
 
 Result<> ParallelUpload::wait_for_oldest() {
-  auto sent = in_flight_.front().get();
+  Part& oldest = in_flight_.front();
+  auto sent = oldest.sent.get();
+  oldest.body.clear();
+  spare_.push_back(std::move(oldest.body));
   in_flight_.pop_front();
   return sent;
+}
+
+Bytes ParallelUpload::take_spare() {
+  Bytes buffer;
+  if (spare_.empty()) {
+    buffer.reserve(upload_options_.part_size);
+  } else {
+    buffer = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  return buffer;
 }
 
 }  // namespace varve

@@ -4,6 +4,7 @@
 #include <deque>
 #include <future>
 #include <memory>
+#include <vector>
 
 #include "remote_storage/remote_storage.h"
 #include "runtime/thread_pool.h"
@@ -38,15 +39,23 @@ class ParallelUpload {
   ParallelUpload(ThreadPool& pool, const Options& upload, CallOptions options)
       : pool_(pool), upload_options_(upload), options_(std::move(options)) {}
 
+  struct Part {
+    Bytes body;
+    std::future<Result<>> sent = {};
+  };
+
   Result<> send_buffer();
   Result<> wait_for_oldest();
+  Bytes take_spare();
 
   ThreadPool& pool_;
   const Options upload_options_;
   const CallOptions options_;
   std::unique_ptr<MultipartUpload> upload_;
   Bytes buffer_;
-  std::deque<std::future<Result<>>> in_flight_;
+  // Of parts that were sent: their memory is there already.
+  std::vector<Bytes> spare_;
+  std::deque<Part> in_flight_;
   uint32_t parts_ = 0;
   uint64_t size_ = 0;
 };

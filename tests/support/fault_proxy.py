@@ -29,6 +29,11 @@ def break_upload(exchange):
     exchange.break_off()
 
 
+def garble(exchange):
+    """A bit of the body is changed on the way to the server."""
+    exchange.answer(*exchange.forward(garbled=True))
+
+
 def lose_answer(exchange):
     """The server does it, and the client never learns."""
     exchange.forward()
@@ -86,8 +91,11 @@ class Exchange(BaseHTTPRequestHandler):
     def read_body(self):
         return self.rfile.read(self.length)
 
-    def forward(self):
+    def forward(self, *, garbled=False):
         """Status, headers and body that the server answers with."""
+        body = bytearray(self.read_body())
+        if garbled and body:
+            body[len(body) // 2] ^= 1
         connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.server_port,
                                                 timeout=60)
         try:
@@ -95,7 +103,7 @@ class Exchange(BaseHTTPRequestHandler):
             for name, value in self.headers.items():
                 if name.lower() not in ("expect", "connection"):
                     connection.putheader(name, value)
-            connection.endheaders(self.read_body())
+            connection.endheaders(body)
             response = connection.getresponse()
             return response.status, response.getheaders(), response.read()
         finally:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 
 namespace varve::s3 {
 namespace {
@@ -300,7 +301,7 @@ class CurlTransport::Transfer {
     transfer.progressed();
     const ByteView chunk = transfer.request_.body.subspan(transfer.sent_);
     const size_t count = std::min(size, chunk.size());
-    std::copy_n(chunk.data(), count, buffer);
+    std::memcpy(buffer, chunk.data(), count);
     transfer.sent_ += count;
     return count;
   }

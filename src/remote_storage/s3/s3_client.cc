@@ -62,8 +62,8 @@ class S3Client::Exchange {
   Result<> sign(HttpRequest& http) {
     if (!credentials_) return {};
     if (payload_hash_.empty()) {
-      const bool whole = client_.options_.sign_payload.value_or(endpoint_.scheme != "https");
-      payload_hash_ = whole ? sha256_hex(request_.body) : std::string(kUnsignedPayload);
+      payload_hash_ = client_.signs_bodies_to(endpoint_) ? sha256_hex(request_.body)
+                                                         : std::string(kUnsignedPayload);
     }
     const Timestamp now{client_.clock_.now().micros + client_.clock_offset_};
     return sign_request(http, *credentials_, {.region = endpoint_.region}, payload_hash_, now);
@@ -166,6 +166,15 @@ Result<HttpResponse> S3Client::send(const S3Request& request, const HttpSink* si
   VARVE_ASSIGN(S3Answer answer, exchange(request, sink, options));
   if (auto* failure = std::get_if<Failure>(&answer)) return std::move(failure->error);
   return std::get<HttpResponse>(std::move(answer));
+}
+
+Result<bool> S3Client::signs_bodies(const CallOptions& options) const {
+  VARVE_ASSIGN(const auto credentials, credentials_.get(options));
+  return credentials && signs_bodies_to(endpoint());
+}
+
+bool S3Client::signs_bodies_to(const Endpoint& endpoint) const {
+  return options_.sign_payload.value_or(endpoint.scheme != "https");
 }
 
 FailedRequest S3Client::describe(const S3Request& request) const {

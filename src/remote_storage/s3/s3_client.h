@@ -58,6 +58,13 @@ class S3Client {
   Result<HttpResponse> send(const S3Request& request, const HttpSink* sink,
                             const CallOptions& options);
 
+  // Whether signatures cover bodies. Fails as the source of the credentials does.
+  Result<bool> signs_bodies(const CallOptions& options) const;
+
+  // Whether the server has refused a body without a checksum.
+  bool demands_checksums() const { return demands_checksums_; }
+  void remember_checksums_are_demanded() { demands_checksums_ = true; }
+
   // Whether an answer has shown that the bucket exists.
   bool bucket_was_seen() const { return bucket_was_seen_; }
 
@@ -68,6 +75,7 @@ class S3Client {
   class Exchange;
 
   Endpoint endpoint() const;
+  bool signs_bodies_to(const Endpoint& endpoint) const;
   void move_to(const Endpoint& endpoint);
   ConcurrencyLimit& limit(RequestKind kind) { return limits_[static_cast<size_t>(kind)]; }
 
@@ -81,6 +89,7 @@ class S3Client {
   // Microseconds that the server's clock is ahead of ours.
   std::atomic<int64_t> clock_offset_ = 0;
   std::atomic<bool> bucket_was_seen_ = false;
+  std::atomic<bool> demands_checksums_ = false;
   mutable std::mutex mutex_;
   Endpoint endpoint_;
 };

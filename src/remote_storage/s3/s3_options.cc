@@ -80,7 +80,8 @@ Result<S3Options> s3_options_from_environment(const EnvironmentVariables& enviro
   S3Options options;
   Reader reader(environment);
   reader.choice<Checksum>("VARVE_S3_CHECKSUM",
-                          {{"none", Checksum::kNone},
+                          {{"auto", Checksum::kAutomatic},
+                           {"none", Checksum::kNone},
                            {"md5", Checksum::kMd5},
                            {"crc32c", Checksum::kCrc32c},
                            {"sha256", Checksum::kSha256}},

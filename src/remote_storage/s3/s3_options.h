@@ -11,9 +11,10 @@
 
 namespace varve::s3 {
 
-// What the server compares a stored body with. Independent of the signature, and needed by buckets
-// with object lock.
+// What the server compares a stored body with, besides the SHA-256 in a signature that covers it.
+// Buckets with object lock demand one.
 enum class Checksum {
+  kAutomatic,  // An MD5 where the signature does not cover the body, or the server demands one.
   kNone,
   kMd5,     // Content-MD5, which every server knows; the ETag of the answer is compared as well.
   kCrc32c,  // x-amz-checksum-crc32c
@@ -21,7 +22,7 @@ enum class Checksum {
 };
 
 struct S3Options {
-  Checksum checksum = Checksum::kMd5;
+  Checksum checksum = Checksum::kAutomatic;
   // Whether the signature covers the body. None: only where TLS does not protect it.
   std::optional<bool> sign_payload = {};
   // "STANDARD_IA", ...; empty: as the bucket has it.

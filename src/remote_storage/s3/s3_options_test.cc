@@ -22,7 +22,7 @@ Result<S3Options> read(std::map<std::string, std::string> variables) {
 
 TEST(S3OptionsFromEnvironment, WhatIsNotSetHasItsDefault) {
   const S3Options options = read({{"VARVE_S3_MAX_REQUESTS", ""}}).value();
-  EXPECT_EQ(options.checksum, Checksum::kMd5);
+  EXPECT_EQ(options.checksum, Checksum::kAutomatic);
   EXPECT_FALSE(options.sign_payload.has_value());
   EXPECT_EQ(options.maximum_requests, 64U);
   EXPECT_EQ(options.bandwidth, 0U);

@@ -137,7 +137,7 @@ Result<> S3Storage::put(std::string_view key, ByteView body, PutCondition condit
                     .headers = new_object_headers(),
                     .body = body};
   if (condition == PutCondition::kIfAbsent) request.headers.emplace_back("if-none-match", "*");
-  VARVE_ASSIGN(auto sent, send_body(client_, std::move(request), options_.checksum, options));
+  VARVE_ASSIGN(auto sent, send_body(client_, request, options_.checksum, options));
   if (auto* failure = std::get_if<Failure>(&sent)) return std::move(failure->error);
   return {};
 }

@@ -24,6 +24,7 @@ using Then = ScriptedAnswer::Then;
 const Credentials kOldKeys{
     .access_key_id = "OLD", .secret_access_key = "hush", .session_token = "t"};
 const Credentials kNewKeys{.access_key_id = "NEW", .secret_access_key = "hush2"};
+const std::string kMd5OfBody = "hBotaJrYa9FhFEdFPCLG/A==";
 const std::string kModified = "Sun, 22 Nov 2026 02:00:00 GMT";
 
 // Has others after the first were rejected.
@@ -94,8 +95,8 @@ TEST_F(S3StorageTest, B1_APutIsSignedCheckedAndConditional) {
   EXPECT_EQ(request.target, "/bucket/pre/key");
   EXPECT_EQ(request.body, "body");
   EXPECT_EQ(request.headers.at("if-none-match"), "*");
-  EXPECT_EQ(request.headers.at("content-md5"), "hBotaJrYa9FhFEdFPCLG/A==");
   EXPECT_EQ(request.headers.at("x-amz-content-sha256"), sha256_hex(as_bytes("body")));
+  EXPECT_FALSE(request.headers.contains("content-md5")) << "one digest of a body is enough";
   EXPECT_EQ(request.headers.at("x-amz-security-token"), "t");
   EXPECT_EQ(request.headers.at("x-amz-date"), "20261122T030000Z");
   EXPECT_THAT(request.headers.at("authorization"),
@@ -130,7 +131,48 @@ TEST_F(S3StorageTest, B1_TheOptionsBecomeHeaders) {
   EXPECT_FALSE(headers.contains("x-amz-storage-class"));
 }
 
+TEST_F(S3StorageTest, B1_ABodyThatIsNotSignedHasAnMd5) {
+  open({.sign_payload = false});
+  server_.answer({});
+  ASSERT_TRUE(put().ok());
+  EXPECT_EQ(last_request().headers.at("content-md5"), kMd5OfBody);
+  EXPECT_EQ(last_request().headers.at("x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
+
+  open({}, "pre", std::make_unique<StaticCredentials>(std::nullopt, "nobody"));
+  server_.answer({});
+  ASSERT_TRUE(put().ok());
+  EXPECT_EQ(last_request().headers.at("content-md5"), kMd5OfBody);
+
+  open({.checksum = Checksum::kNone, .sign_payload = false});
+  server_.answer({});
+  ASSERT_TRUE(put().ok());
+  EXPECT_FALSE(last_request().headers.contains("content-md5"));
+}
+
+TEST_F(S3StorageTest, B1_AServerThatDemandsAnMd5IsGivenOneFromThenOn) {
+  server_.answer(refusal(400, "InvalidRequest"));
+  server_.answer({});
+  ASSERT_TRUE(put().ok());
+  EXPECT_EQ(last_request().headers.at("content-md5"), kMd5OfBody);
+  EXPECT_EQ(last_request().headers.at("x-amz-content-sha256"), sha256_hex(as_bytes("body")));
+  const size_t before = server_.requests().size();
+  server_.answer({});
+  ASSERT_TRUE(put().ok());
+  EXPECT_EQ(server_.requests().size(), before + 1);
+  EXPECT_EQ(last_request().headers.at("content-md5"), kMd5OfBody);
+}
+
+TEST_F(S3StorageTest, B1_ARefusalThatAnMd5DoesNotMendIsReported) {
+  server_.answer(refusal(400, "InvalidRequest"));
+  server_.answer(refusal(400, "InvalidRequest"));
+  EXPECT_THAT(put().error().message(), HasSubstr("It says why."));
+  server_.answer({});
+  ASSERT_TRUE(put().ok());
+  EXPECT_FALSE(last_request().headers.contains("content-md5"));
+}
+
 TEST_F(S3StorageTest, B1_ABodyThatWasStoredOtherwiseIsCorrupted) {
+  open({.checksum = Checksum::kMd5});
   const std::string other = "\"" + std::string(32, '0') + "\"";
   server_.answer({.headers = {{"ETag", other}}});
   EXPECT_TRUE(put().failed_with(ErrorCode::kCorrupted));
@@ -406,6 +448,19 @@ TEST_F(S3UploadTest, PartsAndTheirETagsMakeTheObject) {
   ASSERT_TRUE(upload->complete(2, {}).ok());
   const std::string body = last_request().body;
   EXPECT_LT(body.find("first"), body.find("second"));
+}
+
+TEST_F(S3UploadTest, PartsHaveAnMd5WhereObjectsHaveANewerChecksum) {
+  open({.checksum = Checksum::kSha256});
+  auto upload = start_with_a_part();
+  EXPECT_EQ(last_request().headers.at("content-md5"), base64_encode(md5(as_bytes("end"))));
+  server_.answer({.status = 204});
+  upload.reset();
+  open({});
+  upload = start_with_a_part();
+  EXPECT_FALSE(last_request().headers.contains("content-md5"));
+  EXPECT_EQ(last_request().headers.at("x-amz-content-sha256"), sha256_hex(as_bytes("end")));
+  server_.answer({.status = 204});
 }
 
 TEST_F(S3UploadTest, ACompletionMayFailWithTheStatusOfASuccess) {

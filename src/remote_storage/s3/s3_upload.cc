@@ -10,6 +10,13 @@ namespace {
 
 constexpr Duration kAbortTimeout = std::chrono::seconds(5);
 
+// With one of the newer ones every part's would have to be repeated at the completion, which not
+// every server knows.
+Checksum checksum_of_parts(Checksum checksum) {
+  const bool is_newer = checksum == Checksum::kCrc32c || checksum == Checksum::kSha256;
+  return is_newer ? Checksum::kMd5 : checksum;
+}
+
 bool is_gone(const Failure& failure) {
   return failure.code == "NoSuchUpload";
 }
@@ -19,7 +26,7 @@ bool is_gone(const Failure& failure) {
 S3Upload::S3Upload(S3Client& client, const StorageTraits& traits, Checksum checksum, Target target)
     : client_(client),
       traits_(traits),
-      checksum_(checksum == Checksum::kNone ? Checksum::kNone : Checksum::kMd5),
+      checksum_(checksum_of_parts(checksum)),
       target_(std::move(target)),
       sizes_(target_.key, target_.part_size) {}
 

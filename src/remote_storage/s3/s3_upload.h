@@ -12,8 +12,7 @@
 
 namespace varve::s3 {
 
-// Parts go with an MD5 unless checksums are off: with the newer ones every part's would have to be
-// repeated at the completion, which not every server knows.
+// Parts go with an MD5 where objects go with one of the newer checksums.
 class S3Upload : public MultipartUpload {
  public:
   struct Target {

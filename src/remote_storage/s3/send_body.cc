@@ -14,13 +14,12 @@ std::string sha256_base64(ByteView body) {
   return base64_encode(digest);
 }
 
-}  // namespace
-
-Result<std::variant<std::string, Failure>> send_body(S3Client& client, S3Request request,
-                                                     Checksum checksum,
-                                                     const CallOptions& options) {
+// Sends the body with the given checksum, which is not kAutomatic.
+Result<SentBody> send_with(S3Client& client, S3Request request, Checksum checksum,
+                           const CallOptions& options) {
   std::array<uint8_t, 16> sent_md5{};
   switch (checksum) {
+    case Checksum::kAutomatic:
     case Checksum::kNone:
       break;
     case Checksum::kMd5:
@@ -35,8 +34,7 @@ Result<std::variant<std::string, Failure>> send_body(S3Client& client, S3Request
       break;
   }
   VARVE_ASSIGN(S3Answer answer, client.exchange(request, nullptr, options));
-  using Sent = std::variant<std::string, Failure>;
-  if (auto* failure = std::get_if<Failure>(&answer)) return Sent(std::move(*failure));
+  if (auto* failure = std::get_if<Failure>(&answer)) return SentBody(std::move(*failure));
   const auto& response = std::get<HttpResponse>(answer);
   std::string etag(find_header(response.headers, "etag").value_or(""));
   if (checksum == Checksum::kMd5 && has_md5_etag(response) &&
@@ -46,7 +44,32 @@ Result<std::variant<std::string, Failure>> send_body(S3Client& client, S3Request
                       "changes bodies",
                       request.key, etag, hex_encode(sent_md5));
   }
-  return Sent(std::move(etag));
+  return SentBody(std::move(etag));
+}
+
+// Amazon S3 API reference, PutObject and UploadPart: buckets with object lock demand one. Other
+// reasons for the same refusal are answered in the same way again.
+bool may_lack_checksum(const SentBody& sent) {
+  const auto* failure = std::get_if<Failure>(&sent);
+  return failure != nullptr &&
+         (failure->code == "InvalidRequest" || failure->code == "MissingContentMD5");
+}
+
+}  // namespace
+
+Result<SentBody> send_body(S3Client& client, const S3Request& request, Checksum checksum,
+                           const CallOptions& options) {
+  if (checksum != Checksum::kAutomatic) return send_with(client, request, checksum, options);
+  VARVE_ASSIGN(const bool is_signed, client.signs_bodies(options));
+  if (is_signed && !client.demands_checksums()) {
+    VARVE_ASSIGN(SentBody sent, send_with(client, request, Checksum::kNone, options));
+    if (!may_lack_checksum(sent)) return sent;
+  }
+  VARVE_ASSIGN(SentBody sent, send_with(client, request, Checksum::kMd5, options));
+  if (is_signed && std::holds_alternative<std::string>(sent)) {
+    client.remember_checksums_are_demanded();
+  }
+  return sent;
 }
 
 }  // namespace varve::s3

@@ -8,10 +8,12 @@
 
 namespace varve::s3 {
 
-// Sends a request with its body and a checksum of it; gives the ETag, or what the server refused it
-// with. An MD5 is also compared with an ETag that is one: Corrupted when another body was stored
-// than was sent.
-Result<std::variant<std::string, Failure>> send_body(S3Client& client, S3Request request,
-                                                     Checksum checksum, const CallOptions& options);
+// The ETag, or what the server refused the request with.
+using SentBody = std::variant<std::string, Failure>;
+
+// Sends a request with its body and a checksum of it. An MD5 is also compared with an ETag that is
+// one: Corrupted when another body was stored than was sent.
+Result<SentBody> send_body(S3Client& client, const S3Request& request, Checksum checksum,
+                           const CallOptions& options);
 
 }  // namespace varve::s3
