@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/copy_bytes.h"
 
 namespace varve {
 
@@ -23,7 +24,7 @@ class ByteArena {
   // A copy of `bytes`.
   ByteView keep(ByteView bytes) {
     const std::span<uint8_t> copy = allocate(bytes.size());
-    std::ranges::copy(bytes, copy.begin());
+    copy_bytes(bytes, copy);
     return copy;
   }
 

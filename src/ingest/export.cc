@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "base/copy_bytes.h"
 #include "ingest/auxiliary_file_restorer.h"
 #include "ingest/block_file_writer.h"
 #include "ingest/database_selection.h"
@@ -312,7 +313,7 @@ class Exporter {
       if (fields.page - first >= pages) return {};
       VARVE_TRY(check_block_size(key, image));
       VARVE_ASSIGN(const auto place, writer.place(fields.page - first));
-      std::ranges::copy(image, place.begin());
+      copy_bytes(image, place);
       summary_.bytes += image.size();
       return check_stop();
     };
@@ -371,7 +372,7 @@ class Exporter {
     VARVE_ASSIGN(File file, target_.create_file("pg_wal/" + segment));
     SequentialWriter writer(std::move(file), buffer_);
     VARVE_ASSIGN(const auto place, writer.extend(page.size()));
-    std::ranges::copy(page, place.begin());
+    copy_bytes(page, place);
     VARVE_TRY(writer.append_zeros(size - page.size()));
     return writer.finish();
   }

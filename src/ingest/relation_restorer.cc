@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/copy_bytes.h"
 #include "ingest/scanned_value.h"
 #include "postgres/page.h"
 
@@ -97,7 +98,7 @@ class RelationRestorer::Worker {
       return make_error(ErrorCode::kCorrupted, "{} at {} holds changes up to {}",
                         describe(make_key(fields)), options.lsn, page_lsn(image));
     }
-    std::ranges::copy(image, place.begin());
+    copy_bytes(image, place);
     if (options.change) VARVE_TRY(options.change(fields, place));
     // A page that redo made bears the checksum of an earlier state.
     if (options.checksums) set_page_checksum(place, fields.block);

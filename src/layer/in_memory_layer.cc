@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checksum.h"
+#include "base/copy_bytes.h"
 
 namespace varve {
 namespace {
@@ -31,9 +32,12 @@ class SortedVersions : public VersionCursor {
 
 }  // namespace
 
-InMemoryLayer::InMemoryLayer() : table_(kFirstTableSize, kNone) {}
+InMemoryLayer::InMemoryLayer(std::shared_ptr<LargeChunks> large)
+    : table_(kFirstTableSize, kNone), large_(std::move(large)) {}
 
-InMemoryLayer::~InMemoryLayer() = default;
+InMemoryLayer::~InMemoryLayer() {
+  for (auto& chunk : large_chunks_) large_->give_back(std::move(chunk));
+}
 
 Result<> InMemoryLayer::put(const Version& version) {
   const std::lock_guard lock(mutex_);
@@ -94,6 +98,11 @@ size_t InMemoryLayer::version_count() const {
   return entries_.size();
 }
 
+size_t InMemoryLayer::large_chunk_count() const {
+  const std::lock_guard lock(mutex_);
+  return large_chunks_.size();
+}
+
 size_t InMemoryLayer::place_of(const Key& key) const {
   const size_t mask = table_.size() - 1;
   size_t place = checksum64(key.bytes) & mask;
@@ -111,21 +120,28 @@ void InMemoryLayer::grow() {
 }
 
 const uint8_t* InMemoryLayer::store(ByteView value) {
-  if (value.size() > free_size_) {
-    const bool large = value.size() >= kLargeValue;
-    const size_t size = large ? value.size() : kChunkSize;
-    chunks_.push_back(std::make_unique_for_overwrite<uint8_t[]>(size));
-    bytes_.fetch_add(size, std::memory_order_relaxed);
-    if (large) {
-      std::ranges::copy(value, chunks_.back().get());
-      return chunks_.back().get();
-    }
-    free_ = chunks_.back().get();
-    free_size_ = size;
+  if (value.size() >= kLargeValue) {
+    chunks_.push_back(std::make_unique_for_overwrite<uint8_t[]>(value.size()));
+    bytes_.fetch_add(value.size(), std::memory_order_relaxed);
+    copy_bytes(value, {chunks_.back().get(), value.size()});
+    return chunks_.back().get();
   }
-  std::ranges::copy(value, free_);
-  free_size_ -= value.size();
-  return std::exchange(free_, free_ + value.size());
+  if (value.size() > free_.size()) add_chunk();
+  copy_bytes(value, free_);
+  const uint8_t* const stored = free_.data();
+  free_ = free_.subspan(value.size());
+  return stored;
+}
+
+void InMemoryLayer::add_chunk() {
+  if (bytes_.load(std::memory_order_relaxed) < LargeChunks::kSize) {
+    chunks_.push_back(std::make_unique_for_overwrite<uint8_t[]>(kChunkSize));
+    free_ = {chunks_.back().get(), kChunkSize};
+  } else {
+    large_chunks_.push_back(large_->take());
+    free_ = {large_chunks_.back().get(), LargeChunks::kSize};
+  }
+  bytes_.fetch_add(free_.size(), std::memory_order_relaxed);
 }
 
 Version InMemoryLayer::version(const Entry& entry) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "layer/large_chunks.h"
 #include "layer/version_cursor.h"
 
 namespace varve {
@@ -17,7 +18,8 @@ namespace varve {
 // layer. Keys are found through a hash table; only a scan sorts them.
 class InMemoryLayer {
  public:
-  InMemoryLayer();
+  // What it takes from `large` it gives back at its end.
+  explicit InMemoryLayer(std::shared_ptr<LargeChunks> large = std::make_shared<LargeChunks>());
   ~InMemoryLayer();
   InMemoryLayer(const InMemoryLayer&) = delete;
   InMemoryLayer& operator=(const InMemoryLayer&) = delete;
@@ -37,6 +39,8 @@ class InMemoryLayer {
   size_t version_count() const;
   // Memory in use.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  // How many large chunks are part of it.
+  size_t large_chunk_count() const;
 
  private:
   using Number = uint32_t;
@@ -55,6 +59,7 @@ class InMemoryLayer {
   size_t place_of(const Key& key) const;
   void grow();
   const uint8_t* store(ByteView value);
+  void add_chunk();
   Version version(const Entry& entry) const;
 
   // Not one that readers share: it would let them keep the writer waiting for ever.
@@ -64,8 +69,10 @@ class InMemoryLayer {
   std::vector<Number> table_;
   size_t keys_ = 0;
   std::vector<std::unique_ptr<uint8_t[]>> chunks_;
-  uint8_t* free_ = nullptr;
-  size_t free_size_ = 0;
+  const std::shared_ptr<LargeChunks> large_;
+  std::vector<LargeChunks::Chunk> large_chunks_;
+  // What is left of the newest of them.
+  std::span<uint8_t> free_;
   std::atomic<size_t> bytes_ = 0;
 };
 

@@ -174,5 +174,36 @@ TEST(InMemoryLayer, IsReadWhileItIsWritten) {
   }
 }
 
+TEST(InMemoryLayer, ALargeOneLeavesItsMemoryToTheNext) {
+  const auto large = std::make_shared<LargeChunks>();
+  const std::string value(100'000, 'x');
+  const auto fill = [&](InMemoryLayer& layer, size_t bytes) {
+    for (uint32_t i = 1; layer.bytes() < bytes; ++i) {
+      ASSERT_TRUE(put(layer, i, 10, value + std::to_string(i)).ok());
+    }
+  };
+  {
+    InMemoryLayer small(large);
+    fill(small, LargeChunks::kSize / 2);
+    EXPECT_EQ(small.large_chunk_count(), 0U);
+    InMemoryLayer layer(large);
+    fill(layer, 4 * LargeChunks::kSize);
+    EXPECT_EQ(layer.large_chunk_count(), 3U);
+    EXPECT_EQ(large->spare(), 0U);
+  }
+  EXPECT_EQ(large->spare(), 3U);
+  {
+    InMemoryLayer next(large);
+    fill(next, 3 * LargeChunks::kSize);
+    EXPECT_EQ(large->spare(), 1U);
+    EXPECT_THAT(texts(next.find(key(100), Lsn{10})), ElementsAre(value + "100 at 10"));
+    EXPECT_THAT(texts(next.find(key(300), Lsn{10})), ElementsAre(value + "300 at 10"));
+  }
+  large->trim(2);
+  EXPECT_EQ(large->spare(), 2U);
+  large->trim(5);
+  EXPECT_EQ(large->spare(), 2U);
+}
+
 }  // namespace
 }  // namespace varve

@@ -1,6 +1,6 @@
 #include "postgres/stored_record.h"
 
-#include <algorithm>
+#include "base/copy_bytes.h"
 
 namespace varve {
 namespace {
@@ -11,7 +11,7 @@ constexpr uint8_t kHintBitsLogged = 1;
 
 void StoredRecord::encode_to(std::span<uint8_t> out) const {
   out.front() = hint_bits_logged ? kHintBitsLogged : 0;
-  std::ranges::copy(bytes, out.begin() + 1);
+  copy_bytes(bytes, out.subspan(1));
 }
 
 Bytes StoredRecord::encode() const {

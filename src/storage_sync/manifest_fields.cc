@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/copy_bytes.h"
+
 namespace varve {
 namespace {
 
@@ -16,7 +18,7 @@ constexpr size_t kLayerEntrySize = kLayerNameSize + 8 + 16 + 4 + 8 + 4 + 8;
 
 Result<> get_raw(ByteReader& in, std::span<uint8_t> out) {
   VARVE_ASSIGN(const ByteView bytes, in.take(out.size()));
-  std::ranges::copy(bytes, out.begin());
+  copy_bytes(bytes, out);
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "timeline/timeline.h"
 
 #include <algorithm>
+#include <future>
 #include <set>
 
 #include "base/logging.h"
@@ -37,7 +38,7 @@ Timeline::Timeline(std::shared_ptr<KeptTimeline> kept, Options options)
       options_(std::move(options)),
       files_(kept_->directory()),
       reader_(make_reader(options_.cache, options_.ancestor, leased_or_pinned())),
-      open_(std::make_shared<InMemoryLayer>()),
+      open_(std::make_shared<InMemoryLayer>(large_chunks_)),
       open_start_(reader_->metadata().disk_consistent_lsn),
       last_{.start = reader_->metadata().previous_record_lsn, .end = open_start_},
       layers_(snapshot_of(*kept_)) {
@@ -159,9 +160,11 @@ void Timeline::freeze() {
 }
 
 void Timeline::freeze_open_layer() {
+  // The next layer will hardly need more than this one, and none while nothing comes.
+  large_chunks_->trim(open_->large_chunk_count());
   if (is_broken_ || last_.end == open_start_) return;
   frozen_.push_back({.content = std::move(open_), .start = open_start_, .last = last_});
-  open_ = std::make_shared<InMemoryLayer>();
+  open_ = std::make_shared<InMemoryLayer>(large_chunks_);
   open_start_ = last_.end;
   publish();
   frozen_signal_.notify();
@@ -205,6 +208,21 @@ Result<LayerEntry> Timeline::write_layer(const FrozenLayer& frozen) {
   return local_entry(file);
 }
 
+Result<std::vector<LayerEntry>> Timeline::write_layers(const std::vector<FrozenLayer>& frozen) {
+  // More than one has frozen where the feed is faster than one thread writes.
+  std::vector<std::future<Result<LayerEntry>>> pending;
+  for (const FrozenLayer& layer : frozen) {
+    if (layer.content->version_count() == 0) continue;
+    pending.push_back(std::async(std::launch::async, [&] { return write_layer(layer); }));
+  }
+  std::vector<LayerEntry> written;
+  for (auto& layer : pending) {
+    VARVE_ASSIGN(LayerEntry entry, layer.get());
+    written.push_back(std::move(entry));
+  }
+  return written;
+}
+
 Result<bool> Timeline::flush() {
   const std::lock_guard turn(flush_turn_);
   std::vector<FrozenLayer> frozen;
@@ -214,11 +232,7 @@ Result<bool> Timeline::flush() {
   }
   if (frozen.empty()) return false;
   LayerChange change;
-  for (const FrozenLayer& layer : frozen) {
-    if (layer.content->version_count() == 0) continue;
-    VARVE_ASSIGN(LayerEntry written, write_layer(layer));
-    change.added.push_back(std::move(written));
-  }
+  VARVE_ASSIGN(change.added, write_layers(frozen));
   VARVE_TRY(kept_->change([&](LocalManifest& state) -> Result<> {
     apply_change(change, state.manifest.layers);
     state.manifest.metadata.disk_consistent_lsn = frozen.back().last.end;

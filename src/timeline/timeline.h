@@ -157,6 +157,8 @@ class Timeline : public VersionSource {
   void take_over_layers();
 
   Result<LayerEntry> write_layer(const FrozenLayer& frozen);
+  // At the same time; those without a version are left out.
+  Result<std::vector<LayerEntry>> write_layers(const std::vector<FrozenLayer>& frozen);
   // Puts `added` into the state in place of `removed`, with what `also` changes. The files of the
   // latter are still there.
   Result<> change_layers(const LayerChange& change,
@@ -185,6 +187,7 @@ class Timeline : public VersionSource {
   std::atomic<int> feeds_ = 0;
   // Set when a version was refused by the open layer, which then holds half of a record.
   bool is_broken_ = false;
+  const std::shared_ptr<LargeChunks> large_chunks_ = std::make_shared<LargeChunks>();
   std::shared_ptr<InMemoryLayer> open_;
   Lsn open_start_;
   RecordEnd last_;

@@ -160,8 +160,23 @@ TEST_F(TimelineTest, TheOpenLayerIsFrozenAtTheCheckpointDistance) {
   EXPECT_LT(timeline_->disk_consistent_lsn(), timeline_->last_record_lsn());
 }
 
+TEST_F(TimelineTest, LayersThatAreFlushedTogetherAreAllThere) {
+  for (uint32_t i = 0; i < 5; ++i) {
+    VARVE_ASSERT_OK(put(0, 110 + i, fmt::format("+{}", i)));
+    timeline_->freeze();
+  }
+  EXPECT_TRUE(timeline_->flush().value());
+  EXPECT_EQ(flushed_layers(), 5U);
+  open();
+  EXPECT_EQ(timeline_->disk_consistent_lsn(), Lsn{114});
+  EXPECT_EQ(get(0, 112), "base 0+0+1+2");
+  EXPECT_EQ(get(0, 114), "base 0+0+1+2+3+4");
+}
+
 TEST_F(TimelineTest, WhatCouldNotBeWrittenIsStillThere) {
   VARVE_ASSERT_OK(put(0, 110, "+a"));
+  timeline_->freeze();
+  VARVE_ASSERT_OK(put(0, 120, "+b"));
   const auto files = kept_->directory();
   std::filesystem::rename(files, files.string() + ".away");
   EXPECT_FALSE(timeline_->checkpoint().ok());
@@ -169,8 +184,9 @@ TEST_F(TimelineTest, WhatCouldNotBeWrittenIsStillThere) {
   std::filesystem::rename(files.string() + ".away", files);
   EXPECT_EQ(get(0, 110), "base 0+a");
   VARVE_ASSERT_OK(timeline_->checkpoint());
-  EXPECT_EQ(timeline_->disk_consistent_lsn(), Lsn{110});
+  EXPECT_EQ(timeline_->disk_consistent_lsn(), Lsn{120});
   EXPECT_EQ(get(0, 110), "base 0+a");
+  EXPECT_EQ(get(0, 120), "base 0+a+b");
 }
 
 TEST_F(TimelineTest, WhatACrashLeftUnlistedIsRemoved) {

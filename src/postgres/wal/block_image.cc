@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 
+#include "base/copy_bytes.h"
 #include "postgres/wal/pglz.h"
 
 namespace varve {
@@ -44,7 +45,7 @@ bool decompress(const BlockImage& image, std::span<uint8_t> raw) {
       break;
   }
   if (image.bytes.size() != raw.size()) return false;
-  std::ranges::copy(image.bytes, raw.begin());
+  copy_bytes(image.bytes, raw);
   return true;
 }
 
