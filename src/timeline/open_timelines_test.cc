@@ -122,6 +122,30 @@ TEST_F(OpenTimelinesTest, ABranchReadsWhatItsAncestorGoesOnToCompactAndToCollect
   EXPECT_EQ(get(snapshot(branch->id), 1), "first");
 }
 
+TEST_F(OpenTimelinesTest, WhatABranchRestsOnIsRemoteBeforeIt) {
+  const auto timeline = open_timeline(main_);
+  put(*timeline, 1, 110, "first");
+  VARVE_ASSERT_OK(timeline->checkpoint());
+  fail({{.operation = Operation::kPut,
+         .fault = Fault::fail_before(),
+         .key = LogName{tenant_, main_.timeline}.prefix()}});
+  const auto refused = manager_->branch_timeline(main_, Lsn{110}, "branch");
+  EXPECT_TRUE(refused.failed_with(ErrorCode::kUnavailable));
+  EXPECT_THAT(refused.error().message(), HasSubstr("not remote up to"));
+  EXPECT_EQ(manager_->timelines(tenant_)->size(), 1U);
+  heal();
+  const auto branch = manager_->branch_timeline(main_, Lsn{110}, "branch");
+  VARVE_ASSERT_OK(branch);
+
+  // From the remote storage alone.
+  test_support::Server other(storage, clock, 2);
+  TenantManager manager = open(other).value();
+  auto options = this->options();
+  options.remote = &other.context();
+  OpenTimelines timelines(manager, options);
+  EXPECT_EQ(get(timelines.open_snapshot(branch->id, Lsn{110}, {}, {}).value(), 1), "first");
+}
+
 TEST_F(OpenTimelinesTest, WhatABranchHasOfItsAncestorIsKeptAndBranchedThere) {
   const auto timeline = open_timeline(main_);
   for (uint64_t lsn = 110; lsn < 160; lsn += 10) {

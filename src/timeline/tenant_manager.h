@@ -115,8 +115,8 @@ class TenantManager {
   // that of its ancestor, which alone decides how long it can be read.
   Result<TenantTimelineId> origin_of(const TenantTimelineId& id, Lsn lsn) const;
   // A timeline that is what its parent is at `lsn`, without a copy of anything. Its ancestor is the
-  // origin of that LSN, which it keeps for as long as the branch is there. NotFound when it cannot
-  // be read.
+  // origin of that LSN, which it keeps for as long as the branch is there, and which is uploaded
+  // first if it is not remote up to there. NotFound when it cannot be read.
   Result<TimelineInfo> branch_timeline(const TenantTimelineId& parent, Lsn lsn,
                                        const std::string& name, const CallOptions& call = {});
   // Keeps an LSN readable, whatever is collected, until it is unpinned: noted in the tenant's log.
@@ -261,6 +261,8 @@ class TenantManager {
   Result<> begin_registered_branch(const LocalManifest& state, const CallOptions& call);
   // Frees all local files of a timeline of which everything is remote. The rest: in its turns.
   Result<> give_up_copy(KeptTimeline& timeline, const RemoteListing& listing);
+  // What is at hand, if it is not remote up to `lsn`.
+  Result<> upload_up_to(const TenantTimelineId& id, Lsn lsn, const CallOptions& call);
   // The writer is that of the tenant.
   Result<> upload(KeptTimeline& timeline, UploadRequest request, const ByteProgress& progress,
                   const CallOptions& call);

@@ -67,9 +67,19 @@ Result<TimelineInfo> TenantManager::branch_timeline(const TenantTimelineId& pare
   VARVE_TRY(check_new_timeline(parent.tenant, name));
   VARVE_ASSIGN(const TenantTimelineId origin, origin_of(parent, lsn));
   VARVE_ASSIGN(const TimelineMetadata metadata, branch_point(origin, lsn, joined.options()));
+  VARVE_TRY(upload_up_to(origin, lsn, joined.options()));
   VARVE_ASSIGN(TimelineDraft draft, start_timeline(parent.tenant, lsn));
   VARVE_TRY(draft.finish(metadata));
   return commit_timeline(std::move(draft), name, {}, call);
+}
+
+Result<> TenantManager::upload_up_to(const TenantTimelineId& id, Lsn lsn, const CallOptions& call) {
+  const auto timeline = store_->timeline(id);
+  if (options_.remote == nullptr || timeline == nullptr) return {};
+  if (lsn <= timeline->get()->remote_consistent_lsn) return {};
+  return upload(*timeline, {}, {}, call)
+      .context(fmt::format("timeline {}, which the branch rests on, is not remote up to {} yet", id,
+                           lsn));
 }
 
 Result<TimelineInfo> TenantManager::commit_timeline(TimelineDraft draft, const std::string& name,

@@ -217,8 +217,6 @@ class TimelineModelTest : private ModelDirectory,
   void branch(bool is_interrupted) {
     if (all_.size() == kMaximumTimelines) return;
     const ModelledTimeline parent = any();
-    // What a branch rests on must not be lost with the work directory.
-    for (const ModelledTimeline& each : all_) VARVE_ASSERT_OK(upload(each));
     const uint64_t last = open_timeline(parent)->disk_consistent_lsn().value;
     const Lsn lsn{kStart.value + below(last - kStart.value + 1)};
     if (is_interrupted) interrupt();
