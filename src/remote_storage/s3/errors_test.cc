@@ -181,5 +181,10 @@ TEST(S3Errors, ARedirectNamesTheOtherPlace) {
   EXPECT_EQ(failure(301, "PermanentRedirect").repair, Repair::kNone);
 }
 
+TEST(S3Errors, W1_ThrottlingInTheDocumentOfASuccessIsThrottling) {
+  EXPECT_EQ(describe_error(kGet, 0, {.code = "SlowDown"}).code(), ErrorCode::kThrottled);
+  EXPECT_EQ(describe_error(kGet, 0, {.code = "SomethingNew"}).code(), ErrorCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace varve::s3

@@ -256,6 +256,11 @@ TEST_F(S3StorageTest, W1_ADownloadThatIsCutShortIsUnavailableAndGoesOnWhenRepeat
   EXPECT_TRUE(read().failed_with(ErrorCode::kUnavailable));
   whole(Then::kReset);
   EXPECT_TRUE(read().failed_with(ErrorCode::kUnavailable));
+  // Whole as an answer, and less than it says to be of the object.
+  server_.answer({.status = 206,
+                  .headers = {{"Content-Range", "bytes 0-9/10"}, {"Last-Modified", kModified}},
+                  .body = "01234"});
+  EXPECT_TRUE(read().failed_with(ErrorCode::kUnavailable));
 
   whole(Then::kClose);
   server_.answer({.status = 206,
@@ -275,6 +280,33 @@ TEST_F(S3StorageTest, W1_AThrottledRequestIsRepeatedWhenTheServerSaysSo) {
   const BootTime start = clock_.boot_time();
   ASSERT_TRUE(retrying.put("key", as_bytes("body"), PutCondition::kNone, {}).ok());
   EXPECT_EQ(clock_.boot_time() - start, seconds(42));
+}
+
+TEST_F(S3StorageTest, B1_AfterASlowDownFewerRequestsAreSentAtOnce) {
+  open({.maximum_requests = 2});
+  const auto answer = [&] {
+    server_.answer({.headers = {{"Last-Modified", kModified}}, .body = "x"});
+  };
+  // Whether one more request is sent while another is being answered.
+  const auto sends_another = [&](Duration patience) {
+    bool sent = false;
+    const auto read_meanwhile = [&](ByteView) -> Result<> {
+      const CallOptions call{.deadline = Deadline::after(patience)};
+      sent = storage_
+                 ->get("other", ByteRange::whole(), ByteSink([](ByteView) { return Result<>(); }),
+                       call)
+                 .ok();
+      return {};
+    };
+    answer();
+    answer();
+    EXPECT_TRUE(storage_->get("key", ByteRange::whole(), ByteSink(read_meanwhile), {}).ok());
+    return sent;
+  };
+  EXPECT_TRUE(sends_another(std::chrono::seconds(30)));
+  server_.answer(refusal(503, "SlowDown"));
+  EXPECT_TRUE(read().failed_with(ErrorCode::kThrottled));
+  EXPECT_FALSE(sends_another(std::chrono::milliseconds(200)));
 }
 
 TEST_F(S3StorageTest, ExpiredCredentialsAreRenewedOnce) {
@@ -339,6 +371,8 @@ TEST_F(S3StorageTest, RedirectsInACircleEnd) {
   other.answer(
       refusal(307, "TemporaryRedirect", "<Endpoint>" + server_.authority() + "</Endpoint>"));
   EXPECT_FALSE(put().ok());
+  EXPECT_EQ(server_.requests().size(), 1U);
+  EXPECT_EQ(other.requests().size(), 1U);
 }
 
 TEST_F(S3StorageTest, W1_AHeadThatIsRefusedIsExplainedByAGet) {
@@ -394,7 +428,8 @@ TEST_F(S3StorageTest, S3_AListingIsOfThePrefixAlone) {
 TEST_F(S3StorageTest, B1_ARemovalSaysWhatItCouldNotRemove) {
   server_.answer({.body = "<DeleteResult><Error><Key>pre/b</Key><Code>AccessDenied</Code>"
                           "<Message>locked</Message></Error><Error><Key>pre/c</Key>"
-                          "<Code>InternalError</Code></Error></DeleteResult>"});
+                          "<Code>InternalError</Code></Error><Error><Key>pre/a</Key>"
+                          "<Code>NoSuchKey</Code></Error></DeleteResult>"});
   const auto failed = storage_->remove({"a", "b", "c", "a"}, {});
   ASSERT_TRUE(failed.ok()) << failed.error().message();
   ASSERT_EQ(failed->size(), 2U);
